@@ -1,3 +1,124 @@
 //! Where runs, journals and leases are kept: SQLite (embedded) or PostgreSQL (shared), behind one contract.
 //!
-//! Must not: interpret a journal (`run` does) or read a clock for decisions other than lease expiry.
+//! Must not: interpret a journal (`run` does), or decide anything but whether a write is allowed.
+
+use std::time::Duration;
+
+use crate::run::{Record, RunId};
+
+/// What must be known to begin a run. Written in one transaction with the run's first records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    pub id: RunId,
+    /// What the lease protects: `CLUSTER_UID/NAMESPACE/RELEASE`, or `runbook/NAME`.
+    pub subject: String,
+    /// A plan applies at most once: a second run of the same digest is refused.
+    pub plan_digest: String,
+    /// The saved plan file's bytes.
+    pub plan: Vec<u8>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// A run as listings show it; its status is a fold over its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    pub id: RunId,
+    pub subject: String,
+    pub plan_digest: String,
+    pub created_at: String,
+}
+
+/// Who holds a lease, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// `user@machine`.
+    pub who: String,
+    pub pid: u32,
+}
+
+/// The right to write for one subject, until it expires or another takes it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Shown to people and given to `orthid unlock`.
+    pub id: String,
+    pub subject: String,
+    /// Grows with every new holder; every write is conditional on it.
+    pub epoch: u64,
+    pub holder: Holder,
+    /// RFC 3339, UTC.
+    pub acquired_at: String,
+    pub expires_at: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds an unexpired lease.
+    #[error("another run holds the lease on {}: {} (pid {}), since {}", .0.subject, .0.holder.who, .0.holder.pid, .0.acquired_at)]
+    LeaseHeld(Box<Lease>),
+    /// This writer's epoch is over: nothing was written, and nothing more may be done.
+    #[error("the lease on {subject} was lost (epoch {epoch} is over)")]
+    Fenced { subject: String, epoch: u64 },
+    #[error("the plan {digest} was already applied by run {run}")]
+    PlanConsumed { digest: String, run: RunId },
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// Sequence number or hash does not continue the journal.
+    #[error("the journal of run {run} does not continue: {reason}")]
+    BrokenJournal { run: RunId, reason: String },
+    #[error("the state was written by a newer orthid (format {found}; this one knows {known})")]
+    NewerFormat { found: u64, known: u64 },
+    #[error("{0}")]
+    Refused(String),
+    /// The database could not be reached or did not answer; it may answer later.
+    #[error("the state store did not answer: {0}")]
+    Unavailable(String),
+}
+
+/// The contract that both stores keep, and that one test suite holds them to.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync {
+    /// Records the run, its plan and its first records, in one transaction, under the lease.
+    async fn create_run(
+        &self,
+        lease: &Lease,
+        run: &NewRun,
+        records: &[Record],
+    ) -> Result<(), StoreError>;
+
+    /// Appends records in one transaction, durable on return; refused unless the lease's epoch is in force and the
+    /// records continue the journal (seq and hash).
+    async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError>;
+
+    /// Records with `seq > after`, in order.
+    async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError>;
+
+    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError>;
+
+    /// Newest first.
+    async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError>;
+
+    async fn run_of_plan(&self, plan_digest: &str) -> Result<Option<RunId>, StoreError>;
+
+    /// Takes the lease if it is free or expired, with the next epoch.
+    async fn acquire_lease(
+        &self,
+        subject: &str,
+        holder: &Holder,
+        ttl: Duration,
+    ) -> Result<Lease, StoreError>;
+
+    /// Extends the lease; [`StoreError::Fenced`] where it was taken over or broken.
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError>;
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// The lease in force on this subject, expired or not.
+    async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError>;
+
+    /// Every lease in force.
+    async fn leases(&self) -> Result<Vec<Lease>, StoreError>;
+
+    /// Ends a lease by its id, whoever holds it, and tells who that was.
+    async fn break_lease(&self, lease_id: &str) -> Result<Lease, StoreError>;
+}
