@@ -1,1 +1,84 @@
 //! The command line: one file a command. The only place that prints, reads the environment or exits.
+//!
+//! Each command file has an `Args` (what clap parsed) and resolves it into what the command works on before it does
+//! anything. Results go to stdout through [`terminal::result`]; everything else goes to stderr.
+//!
+//! A new command is a file with `Args` and `run`, a variant of [`args::Command`] and its line in [`dispatch`].
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the command line is the boundary that reads files and the environment"
+)]
+
+pub mod args;
+pub mod completions;
+pub mod error;
+pub mod exit;
+pub mod man;
+pub mod source;
+pub mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use error::CommandError;
+use exit::Exit;
+use terminal::Terminal;
+
+/// What every command is given besides its own arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    pub terminal: Terminal,
+}
+
+/// Runs the command line, `argv[0]` included, and says how it ended.
+pub fn main(argv: Vec<OsString>) -> ExitCode {
+    let cli = match args::parse(argv) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let cx = Context { terminal: Terminal::detect(cli.no_color, &environment) };
+    match enter(&cli).and_then(|()| dispatch(cli.command, &cx)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let text = error.render(cx.terminal);
+            if !text.is_empty() {
+                terminal::note(&text);
+            }
+            error.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
+    match command {
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, cx),
+    }
+}
+
+/// `--help` and `--version` are results; a wrong argument is an error with exit code 1.
+fn usage(error: &clap::Error) -> ExitCode {
+    let shown = error.print();
+    match (error.use_stderr(), shown) {
+        (false, Ok(())) => Exit::Done.into(),
+        (false, Err(broken)) if broken.kind() == std::io::ErrorKind::BrokenPipe => {
+            Exit::Done.into()
+        }
+        (false, Err(_)) | (true, _) => Exit::Error.into(),
+    }
+}
+
+fn enter(cli: &Cli) -> Result<(), CommandError> {
+    match &cli.chdir {
+        Some(dir) => std::env::set_current_dir(dir)
+            .map_err(|error| CommandError::io("enter the folder", dir, &error)),
+        None => Ok(()),
+    }
+}
+
+/// The environment as commands see it: values that are not UTF-8 are as good as unset.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,72 @@
+//! How a command fails: a report for a person, and an exit code for a script.
+
+use std::fmt;
+use std::path::Path;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, Report};
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+
+/// A command's failure. Diagnostics of plan files are shown by `diagnostics`; this is everything else.
+#[derive(Debug)]
+pub struct CommandError {
+    pub exit: Exit,
+    /// Reports to show in order; empty where everything was shown already.
+    pub reports: Vec<Report>,
+}
+
+impl CommandError {
+    /// Everything was said; only the exit code is left.
+    pub fn silent(exit: Exit) -> CommandError {
+        CommandError { exit, reports: Vec::new() }
+    }
+
+    pub fn new(exit: Exit, report: Report) -> CommandError {
+        CommandError { exit, reports: vec![report] }
+    }
+
+    /// An error in words, with the way out.
+    pub fn with_help(message: impl fmt::Display, help: impl fmt::Display) -> CommandError {
+        CommandError::new(
+            Exit::Error,
+            miette::miette!(help = help.to_string(), "{}", message.to_string()),
+        )
+    }
+
+    /// An I/O error that names what was attempted on which file.
+    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> CommandError {
+        CommandError::from(miette::miette!("cannot {doing} {}: {error}", path.display()))
+    }
+
+    pub fn render(&self, terminal: Terminal) -> String {
+        let mut text = String::new();
+        for report in &self.reports {
+            // Writing to a String does not fail.
+            let _ = handler(terminal).render_report(&mut text, report.as_ref());
+        }
+        text
+    }
+}
+
+impl From<Report> for CommandError {
+    fn from(report: Report) -> CommandError {
+        CommandError::new(Exit::Error, report)
+    }
+}
+
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> CommandError {
+        CommandError::from(miette::miette!("cannot write the result: {error}"))
+    }
+}
+
+/// The one look of errors on this command line.
+pub fn handler(terminal: Terminal) -> GraphicalReportHandler {
+    let theme = if terminal.stderr_color {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    GraphicalReportHandler::new_themed(theme).with_width(terminal.width).with_links(false)
+}

@@ -1,0 +1,109 @@
+//! Where output goes: results to stdout, everything else to stderr, colour only where a person is looking.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Columns used where the terminal does not tell its width: fits a review comment and most windows.
+const DEFAULT_WIDTH: usize = 100;
+/// Bounds on what `COLUMNS` may ask for.
+const WIDTH_BOUNDS: std::ops::RangeInclusive<usize> = 40..=400;
+
+/// How to print, decided once when the program starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    pub stdout_color: bool,
+    pub stderr_color: bool,
+    /// Both ends of a conversation are a person's: prompts make sense.
+    pub interactive: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Terminal {
+    /// `NO_COLOR` (no-color.org), `TERM=dumb`, `--no-color` and anything that is not a terminal turn colour off.
+    pub fn detect(no_color: bool, env: &dyn Fn(&str) -> Option<String>) -> Terminal {
+        let plain = no_color
+            || env("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env("TERM").is_some_and(|term| term == "dumb");
+        let width = env("COLUMNS")
+            .and_then(|columns| columns.parse().ok())
+            .unwrap_or(DEFAULT_WIDTH)
+            .clamp(*WIDTH_BOUNDS.start(), *WIDTH_BOUNDS.end());
+        Terminal {
+            stdout_color: !plain && io::stdout().is_terminal(),
+            stderr_color: !plain && io::stderr().is_terminal(),
+            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            width,
+        }
+    }
+}
+
+/// Writes a result to stdout. A reader that went away (`orthid graph | head`) is not an error: it has what it wanted.
+pub fn result(text: &str) -> io::Result<()> {
+    to(io::stdout().lock(), text.as_bytes())
+}
+
+/// Writes bytes that may not be UTF-8 text to stdout, under the same rule as [`result`].
+pub fn result_bytes(bytes: &[u8]) -> io::Result<()> {
+    to(io::stdout().lock(), bytes)
+}
+
+/// Tells the person something that is not the result: goes to stderr, with a line end. A closed stderr is ignored,
+/// because there is nowhere left to complain.
+pub fn note(text: &str) {
+    let mut line = text.to_owned();
+    if !line.ends_with('\n') {
+        line.push('\n');
+    }
+    drop(to(io::stderr().lock(), line.as_bytes()));
+}
+
+fn to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Text from elsewhere with every character that could drive a terminal replaced by one of the same length in
+/// UTF-8, so that byte offsets into it stay right. Line ends and tabs stay.
+pub fn sanitized(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\r' => ' ',
+            '\0'..='\u{1f}' | '\u{7f}' => '?',
+            '\u{80}'..='\u{9f}' => '¿',
+            // Bidirectional controls reorder what a reviewer sees.
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sanitizing_keeps_offsets_and_drops_controls() {
+        let hostile = "a\u{1b}[31mred\u{9b}\u{202e}x\r\n\tend\u{7f}\u{feff}";
+        let clean = sanitized(hostile);
+        assert_eq!(clean.len(), hostile.len());
+        assert_eq!(clean, "a?[31mred¿\u{fffd}x \n\tend?\u{fffd}");
+    }
+
+    #[test]
+    fn no_color_wins_and_widths_are_bounded() {
+        let env = |name: &str| match name {
+            "NO_COLOR" => Some("1".to_owned()),
+            "COLUMNS" => Some("999999".to_owned()),
+            _ => None,
+        };
+        let terminal = Terminal::detect(false, &env);
+        assert!(!terminal.stdout_color && !terminal.stderr_color);
+        assert_eq!(terminal.width, 400);
+    }
+}
