@@ -2,6 +2,12 @@
 //!
 //! Every step kind is observed, acted on and undone through [`World`]; the executor knows nothing else of the outside.
 
+mod environment;
+mod error;
+mod kubernetes;
+mod process;
+mod redactor;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Address, Outputs, Step};
 use crate::plan::Plan;
 use crate::run::{Failure, RunId};
+
+pub use environment::Environment;
+pub use error::WorldError;
 
 /// What looking at the world said of one step.
 #[derive(Clone, Debug, PartialEq)]
