@@ -1,0 +1,19 @@
+//! The bytes of a journal record that its hash covers.
+//!
+//! Must not: read or write anything; stores keep the bytes, `run` reads their meaning.
+
+use sha2::{Digest, Sha256};
+
+use super::Record;
+
+/// The record as canonical JSON: keys sorted, no white space. The same record has the same bytes on every machine.
+pub fn canonical_bytes(record: &Record) -> Vec<u8> {
+    // Through `Value`, whose maps are ordered by key: field order in the source has no influence.
+    let value = serde_json::to_value(record).expect("a record has string keys only");
+    serde_json::to_vec(&value).expect("a JSON value can be written")
+}
+
+/// SHA-256 (hex) of the record's canonical bytes: what the next record's `previous` must be.
+pub fn record_hash(record: &Record) -> String {
+    hex::encode(Sha256::digest(canonical_bytes(record)))
+}
