@@ -1,0 +1,280 @@
+//! The sealed step graph: steps in a fixed order with every edge resolved.
+//!
+//! Invariants: no cycle (a probe counts as starting before and ending after the steps it runs beside); every address
+//! that an edge names is a step; the order is topological and the same for the same steps, however they were listed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+
+use super::GraphError;
+use super::cycle::{self, Cycle};
+use super::links::Links;
+use crate::model::{Address, Step, StepSpec};
+
+/// Steps and their order, complete and without cycles. Made by [`super::Builder`], or from a saved plan's steps.
+#[derive(Clone, Debug)]
+pub struct StepGraph {
+    /// In topological order; positions are the numbers in the links.
+    steps: Vec<Step>,
+    numbers: HashMap<Address, u32>,
+    waits_for: Links,
+    dependents: Links,
+    /// Step → probes that run beside it.
+    beside: BTreeMap<u32, Vec<u32>>,
+}
+
+/// What undoing a step returns to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollbackEdge<'a> {
+    /// The step that is undone on unwinding.
+    pub step: &'a Address,
+    /// The verified backup that undoing restores; none where undoing returns to the state before the step.
+    pub restore: Option<&'a Address>,
+}
+
+impl StepGraph {
+    /// Seals steps whose `depends_on` is complete, as a saved plan's is. No order is added.
+    pub fn from_steps(mut steps: Vec<Step>) -> Result<StepGraph, GraphError> {
+        steps.sort_by(|a, b| (a.hop, &a.address).cmp(&(b.hop, &b.address)));
+        let links = resolve(&steps)?;
+        let order = topological(&links)?;
+        let mut position = vec![0u32; steps.len()];
+        for (at, node) in order.iter().enumerate() {
+            position[*node as usize] = at as u32;
+        }
+        let mut slots: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+        let steps: Vec<Step> =
+            order.iter().filter_map(|node| slots[*node as usize].take()).collect();
+        let numbers =
+            steps.iter().enumerate().map(|(n, step)| (step.address.clone(), n as u32)).collect();
+        let mut graph = StepGraph {
+            waits_for: Links::default(),
+            dependents: Links::default(),
+            beside: BTreeMap::new(),
+            steps,
+            numbers,
+        };
+        graph.waits_for = Links::new(graph.steps.len(), &graph.edges());
+        graph.dependents = graph.waits_for.reversed();
+        graph.beside = graph.probes();
+        Ok(graph)
+    }
+
+    fn edges(&self) -> Vec<(u32, u32)> {
+        let edges = self.steps.iter().enumerate().flat_map(|(n, step)| {
+            step.depends_on.iter().map(move |dependency| (n as u32, self.numbers[dependency]))
+        });
+        edges.collect()
+    }
+
+    fn probes(&self) -> BTreeMap<u32, Vec<u32>> {
+        let mut beside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (n, step) in self.steps.iter().enumerate() {
+            for during in during(step) {
+                beside.entry(self.numbers[during]).or_default().push(n as u32);
+            }
+        }
+        beside
+    }
+
+    /// Every step, in topological order; ties go by hop, then by address.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    pub fn get(&self, address: &Address) -> Option<&Step> {
+        Some(&self.steps[*self.numbers.get(address)? as usize])
+    }
+
+    /// Steps that wait for this one directly, in topological order. Empty for an address that is not a step.
+    pub fn dependents(&self, address: &Address) -> impl Iterator<Item = &Address> {
+        let numbers = self.numbers.get(address).map_or(&[][..], |n| self.dependents.of(*n));
+        numbers.iter().map(|n| self.address(*n))
+    }
+
+    /// Every step that waits for this one, directly or through others, in topological order.
+    pub fn descendants(&self, address: &Address) -> Vec<&Address> {
+        self.reach(address, &self.dependents)
+    }
+
+    /// Every step that this one waits for, directly or through others, in topological order.
+    pub fn ancestors(&self, address: &Address) -> Vec<&Address> {
+        self.reach(address, &self.waits_for)
+    }
+
+    fn reach(&self, address: &Address, links: &Links) -> Vec<&Address> {
+        let mut found = BTreeSet::new();
+        let mut pending: Vec<u32> = self.numbers.get(address).copied().into_iter().collect();
+        while let Some(node) = pending.pop() {
+            pending.extend(links.of(node).iter().copied().filter(|next| found.insert(*next)));
+        }
+        found.into_iter().map(|n| self.address(n)).collect()
+    }
+
+    /// Probes that run beside this step: it starts only after they have started, and they end only after it has
+    /// finished.
+    pub fn probes_beside(&self, address: &Address) -> impl Iterator<Item = &Address> {
+        let probes = self.numbers.get(address).and_then(|n| self.beside.get(n));
+        probes.into_iter().flatten().map(|n| self.address(*n))
+    }
+
+    /// Steps that have not finished and whose dependencies all have, in topological order. By definition, so each
+    /// call costs the whole graph; a scheduler uses [`super::Frontier`].
+    pub fn ready(&self, finished: &BTreeSet<Address>) -> Vec<&Address> {
+        let is_ready = |step: &&Step| {
+            !finished.contains(&step.address)
+                && step.depends_on.iter().all(|dependency| finished.contains(dependency))
+        };
+        self.steps.iter().filter(is_ready).map(|step| &step.address).collect()
+    }
+
+    /// The order of unwinding: every step after all that waited for it.
+    pub fn unwind_order(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().rev()
+    }
+
+    /// Every rollback edge, in the order in which unwinding would take them.
+    pub fn rollback_edges(&self) -> impl Iterator<Item = RollbackEdge<'_>> {
+        self.unwind_order().filter_map(|step| {
+            let rollback = step.rollback.as_ref()?;
+            Some(RollbackEdge { step: &step.address, restore: rollback.restore.as_ref() })
+        })
+    }
+
+    pub(super) fn address(&self, number: u32) -> &Address {
+        &self.steps[number as usize].address
+    }
+
+    pub(super) fn number(&self, address: &Address) -> Option<u32> {
+        self.numbers.get(address).copied()
+    }
+
+    pub(super) fn waits_for(&self) -> &Links {
+        &self.waits_for
+    }
+
+    pub(super) fn dependent_links(&self) -> &Links {
+        &self.dependents
+    }
+
+    pub(super) fn beside(&self) -> &BTreeMap<u32, Vec<u32>> {
+        &self.beside
+    }
+}
+
+/// The steps that a probe runs beside; nothing for any other kind.
+pub(super) fn during(step: &Step) -> &[Address] {
+    match &step.spec {
+        StepSpec::Probe(probe) => &probe.during,
+        StepSpec::Approve(_)
+        | StepSpec::Backup(_)
+        | StepSpec::Verify(_)
+        | StepSpec::Migrate(_)
+        | StepSpec::Roll(_)
+        | StepSpec::Smoke(_)
+        | StepSpec::Run(_)
+        | StepSpec::Checkpoint => &[],
+    }
+}
+
+/// Nodes as the order needs them. A probe is two: its start (the step's own number) and its end (a number past all
+/// steps), with the steps it runs beside in between.
+pub(super) struct Nodes<'a> {
+    steps: &'a [Step],
+    /// The step that each end belongs to, by number less the count of steps.
+    ends: Vec<u32>,
+    waits_for: Links,
+}
+
+/// Looks up every address that the steps (sorted, so that duplicates are neighbours) name.
+pub(super) fn resolve(steps: &[Step]) -> Result<Nodes<'_>, GraphError> {
+    let mut numbers: HashMap<&Address, u32> = HashMap::with_capacity(steps.len());
+    for (n, step) in steps.iter().enumerate() {
+        if numbers.insert(&step.address, n as u32).is_some() {
+            return Err(GraphError::Duplicate(step.address.clone()));
+        }
+    }
+    let look_up = |step: &Step, other: &Address| match numbers.get(other) {
+        Some(number) => Ok(*number),
+        None => Err(GraphError::UnknownStep { step: step.address.clone(), missing: other.clone() }),
+    };
+    let mut ends = Vec::new();
+    let mut end_of: HashMap<u32, u32> = HashMap::new();
+    for (n, step) in steps.iter().enumerate() {
+        if !during(step).is_empty() {
+            end_of.insert(n as u32, (steps.len() + ends.len()) as u32);
+            ends.push(n as u32);
+        }
+    }
+    let mut edges = Vec::new();
+    for (n, step) in steps.iter().enumerate() {
+        let start = n as u32;
+        for dependency in &step.depends_on {
+            let number = look_up(step, dependency)?;
+            edges.push((start, end_of.get(&number).copied().unwrap_or(number)));
+        }
+        if let Some(end) = end_of.get(&start) {
+            edges.push((*end, start));
+            for beside in during(step) {
+                let number = look_up(step, beside)?;
+                edges.push((number, start));
+                edges.push((*end, end_of.get(&number).copied().unwrap_or(number)));
+            }
+        }
+    }
+    let waits_for = Links::new(steps.len() + ends.len(), &edges);
+    Ok(Nodes { steps, ends, waits_for })
+}
+
+/// The steps' numbers in topological order, the smallest number first among those that could come next.
+pub(super) fn topological(nodes: &Nodes<'_>) -> Result<Vec<u32>, GraphError> {
+    let Nodes { steps, ends, waits_for } = nodes;
+    let dependents = waits_for.reversed();
+    let mut missing = dependents.arriving();
+    let free = (0..waits_for.nodes() as u32).filter(|n| missing[*n as usize] == 0);
+    let mut next: BinaryHeap<Reverse<u32>> = free.map(Reverse).collect();
+    let mut order = Vec::with_capacity(steps.len());
+    let mut done = vec![false; waits_for.nodes()];
+    while let Some(Reverse(node)) = next.pop() {
+        done[node as usize] = true;
+        if (node as usize) < steps.len() {
+            order.push(node);
+        }
+        for dependent in dependents.of(node) {
+            let left = &mut missing[*dependent as usize];
+            *left -= 1;
+            if *left == 0 {
+                next.push(Reverse(*dependent));
+            }
+        }
+    }
+    if order.len() == steps.len() && done.iter().all(|done| *done) {
+        return Ok(order);
+    }
+    let suspects: Vec<u32> = (0..waits_for.nodes() as u32).filter(|n| !done[*n as usize]).collect();
+    let step_of = |node: u32| match (node as usize).checked_sub(steps.len()) {
+        Some(end) => ends[end],
+        None => node,
+    };
+    let cycles = cycle::find(waits_for, &suspects).into_iter().map(|members| {
+        let mut members: Vec<u32> = members.into_iter().map(step_of).collect();
+        members.dedup();
+        if members.len() > 1 && members.first() == members.last() {
+            members.pop();
+        }
+        Cycle(members.iter().map(|n| steps[*n as usize].address.clone()).collect())
+    });
+    Err(GraphError::Cycles(cycles.collect()))
+}
