@@ -1,0 +1,258 @@
+//! What is wrong with a plan's text, and where.
+//!
+//! Must not: print. [`Diagnostics::render`] gives text; the caller decides where it goes.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::{Code, Sources, Span};
+
+/// More than this many are counted, not kept: nobody reads the hundredth, and hostile input makes millions.
+pub const MAX_DIAGNOSTICS: usize = 100;
+
+/// The longest message; names in messages come from the input and may be megabytes.
+const MAX_MESSAGE_CHARS: usize = 600;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A place in a source with what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+/// One thing that is wrong. The first label is the place where it is wrong; others show what it collides with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    pub message: String,
+    pub labels: Vec<Label>,
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub fn new(code: Code, message: impl AsRef<str>) -> Diagnostic {
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message: printable(message.as_ref()),
+            labels: Vec::new(),
+            help: None,
+        }
+    }
+
+    pub fn warning(code: Code, message: impl AsRef<str>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::new(code, message) }
+    }
+
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl AsRef<str>) -> Diagnostic {
+        self.labels.push(Label { span, text: printable(text.as_ref()) });
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, text: impl AsRef<str>) -> Diagnostic {
+        self.help = Some(printable(text.as_ref()));
+        self
+    }
+
+    /// Adds `did you mean …?` where one of the candidates is close to what was written.
+    #[must_use]
+    pub fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match closest(written, known) {
+            Some(close) => self.help(format!("did you mean `{close}`?")),
+            None => self,
+        }
+    }
+
+    /// Where it is wrong.
+    pub fn place(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+}
+
+/// Everything that is wrong, with the sources that the places are in. Sorted by file and offset when read.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    sources: Sources,
+    found: Vec<Diagnostic>,
+    seen: HashSet<(Code, Option<Span>, String)>,
+    suppressed: usize,
+}
+
+impl Diagnostics {
+    pub fn new(sources: Sources) -> Diagnostics {
+        Diagnostics { sources, ..Diagnostics::default() }
+    }
+
+    /// Adds one, unless the same was said of the same place.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.found.len() >= MAX_DIAGNOSTICS {
+            self.suppressed += 1;
+            return;
+        }
+        let key = (diagnostic.code, diagnostic.place(), diagnostic.message.clone());
+        if self.seen.insert(key) {
+            self.found.push(diagnostic);
+            self.found.sort_by_key(|d| (d.place().is_none(), d.place()));
+        }
+    }
+
+    pub fn extend(&mut self, others: Diagnostics) {
+        self.suppressed += others.suppressed;
+        for diagnostic in others.found {
+            self.push(diagnostic);
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.found.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.suppressed > 0 || self.found.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// How many more there were than are kept.
+    pub fn suppressed(&self) -> usize {
+        self.suppressed
+    }
+
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// `Ok` where nothing is an error.
+    pub fn into_result<T>(self, value: T) -> Result<T, Diagnostics> {
+        if self.has_errors() { Err(self) } else { Ok(value) }
+    }
+}
+
+/// One line for each: `plan.hcl:3:5: error: … [orthid::config::…]`.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.found.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            if let Some((source, span)) =
+                diagnostic.place().and_then(|span| Some((self.sources.get(span)?, span)))
+            {
+                let (line, column) = source.line_column(span.start as usize);
+                write!(f, "{}:{line}:{column}: ", printable(&source.path))?;
+            }
+            let level = match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            write!(f, "{level}: {} [{}]", diagnostic.message, diagnostic.code)?;
+        }
+        if self.suppressed > 0 {
+            write!(f, "\nand {} more", self.suppressed)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Text that is safe on a terminal: control and direction-changing characters are escaped, and the length is bounded.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_MESSAGE_CHARS));
+    for (count, c) in text.chars().enumerate() {
+        if count >= MAX_MESSAGE_CHARS {
+            out.push('…');
+            break;
+        }
+        if c == '\n' || !is_unprintable(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+    }
+    out
+}
+
+/// Would a terminal do something other than show this character?
+pub(super) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A name as it is quoted in a message: shortened, so that the message stays readable.
+pub(super) fn shown(name: &str) -> String {
+    const LONGEST: usize = 60;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    let head: String = name.chars().take(LONGEST).collect();
+    format!("{head}…")
+}
+
+/// The candidate that is nearest to what was written, if it is near enough to be meant.
+pub(super) fn closest<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    const MOST: usize = 2_000;
+    if written.len() > LONGEST {
+        return None;
+    }
+    known
+        .into_iter()
+        .take(MOST)
+        .filter(|candidate| candidate.len() <= LONGEST && *candidate != written)
+        .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= 1.max(written.len().max(candidate.len()) / 3)
+                && *distance < written.chars().count()
+        })
+        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_are_never_kept() {
+        let diagnostic = Diagnostic::new(Code::Syntax, "a\u{1b}[31m\u{202e}b").help("\u{9b}x");
+        assert_eq!(diagnostic.message, r"a\u{1b}[31m\u{202e}b");
+        assert_eq!(diagnostic.help.as_deref(), Some(r"\u{9b}x"));
+    }
+
+    #[test]
+    fn near_names_are_suggested_and_far_ones_are_not() {
+        let kinds = ["roll", "run", "backup", "verify"];
+        assert_eq!(closest("rol", kinds), Some("roll"));
+        assert_eq!(closest("bakcup", kinds), Some("backup"));
+        assert_eq!(closest("frobnicate", kinds), None);
+        assert_eq!(closest("x", kinds), None);
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted() {
+        let mut diagnostics = Diagnostics::default();
+        for n in 0..MAX_DIAGNOSTICS + 5 {
+            diagnostics.push(Diagnostic::new(Code::Syntax, format!("{n}")));
+        }
+        assert_eq!((diagnostics.len(), diagnostics.suppressed()), (MAX_DIAGNOSTICS, 5));
+    }
+}
