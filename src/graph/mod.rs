@@ -8,6 +8,7 @@
 
 mod builder;
 mod cycle;
+pub mod draw;
 mod frontier;
 mod links;
 mod order;

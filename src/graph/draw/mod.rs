@@ -1,0 +1,191 @@
+//! Drawings of a step graph: DOT, Mermaid, SVG.
+//!
+//! Every drawing shows the same picture: steps, what waits for what, which probes run beside what, and the rollback
+//! edges. Must not: print, or let text of the plan become markup.
+
+mod dot;
+mod layout;
+mod mermaid;
+mod svg;
+
+use std::fmt;
+
+use super::sealed::{StepGraph, during};
+use crate::model::{Address, Hop, StepKind};
+
+/// The longest label, in characters; keys of `for_each` may be anything.
+const MAX_LABEL_CHARS: usize = 60;
+
+/// A language that drawings are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Dot,
+    Mermaid,
+    Svg,
+}
+
+/// Draws the graph. `hops` name the moves of the path; a hop that it does not know goes by its number.
+pub fn draw(graph: &StepGraph, hops: &[Hop], format: Format) -> String {
+    let picture = Picture::of(graph, hops);
+    match format {
+        Format::Dot => dot::draw(&picture),
+        Format::Mermaid => mermaid::draw(&picture),
+        Format::Svg => svg::draw(&picture),
+    }
+}
+
+/// What is to be seen, apart from how it is written. Nodes are numbered in topological order.
+#[derive(Debug)]
+struct Picture {
+    nodes: Vec<Node>,
+    /// (earlier, later)
+    edges: Vec<(usize, usize)>,
+    /// (probe, step that it runs beside)
+    beside: Vec<(usize, usize)>,
+    rollbacks: Vec<Rollback>,
+    /// Hops in order, each with its title and members; empty where there is only one group of steps.
+    hops: Vec<(String, Vec<usize>)>,
+}
+
+#[derive(Debug)]
+struct Node {
+    label: String,
+    kind: StepKind,
+    description: Option<String>,
+}
+
+/// Undoing `step` returns to the state after `to`, or to the state before itself.
+#[derive(Debug)]
+struct Rollback {
+    step: usize,
+    to: Option<usize>,
+}
+
+impl Picture {
+    fn of(graph: &StepGraph, hops: &[Hop]) -> Picture {
+        let number = |address: &Address| graph.number(address).map(|n| n as usize);
+        let mut picture = Picture {
+            nodes: Vec::with_capacity(graph.len()),
+            edges: Vec::new(),
+            beside: Vec::new(),
+            rollbacks: Vec::new(),
+            hops: Vec::new(),
+        };
+        let mut members: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+        for (n, step) in graph.steps().iter().enumerate() {
+            picture.nodes.push(Node {
+                label: plain(&step.address),
+                kind: step.kind(),
+                description: step.description.as_ref().map(plain),
+            });
+            let earlier = step.depends_on.iter().filter_map(number);
+            picture.edges.extend(earlier.map(|earlier| (earlier, n)));
+            picture.beside.extend(during(step).iter().filter_map(number).map(|other| (n, other)));
+            if let Some(rollback) = &step.rollback {
+                let to = rollback.restore.as_ref().and_then(number);
+                picture.rollbacks.push(Rollback { step: n, to });
+            }
+            members.entry(step.hop.unwrap_or(0)).or_default().push(n);
+        }
+        if members.len() > 1 {
+            let titled = members.into_iter().map(|(hop, members)| (title(hops, hop), members));
+            picture.hops = titled.collect();
+        }
+        picture
+    }
+}
+
+fn title(hops: &[Hop], index: usize) -> String {
+    match hops.iter().find(|hop| hop.index == index) {
+        Some(hop) => plain(format!("{} → {} ({})", hop.from, hop.to, hop.kind)),
+        None => format!("hop {}", index + 1),
+    }
+}
+
+/// Text without characters that control a terminal or the direction of reading, and of bounded length.
+fn plain(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let mut label = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_LABEL_CHARS {
+            label.push('…');
+            break;
+        }
+        let hidden = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        label.push(if hidden { '\u{fffd}' } else { c });
+    }
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::fixture::build;
+
+    const UPGRADE: &str = "
+        backup.before
+        verify.before < backup.before
+        migrate.schema < verify.before ~ verify.before
+        roll.app ~
+        probe.tokens | migrate.schema, roll.app
+        smoke.sign_in
+    ";
+
+    #[test]
+    fn an_upgrade_in_every_format() {
+        let graph = build(UPGRADE).unwrap();
+        insta::assert_snapshot!("dot", draw(&graph, &[], Format::Dot));
+        insta::assert_snapshot!("mermaid", draw(&graph, &[], Format::Mermaid));
+        insta::assert_snapshot!("svg", draw(&graph, &[], Format::Svg));
+    }
+
+    #[test]
+    fn hops_are_told_apart() {
+        let graph = build("roll.app@0\nsmoke.s@0\nroll.app@1\nsmoke.s@1").unwrap();
+        let version = |text: &str| semver::Version::parse(text).unwrap();
+        let hops = [
+            Hop::new(0, version("2.5.0"), version("2.6.3")),
+            Hop::new(1, version("2.6.3"), version("2.7.1")),
+        ];
+        for format in [Format::Dot, Format::Mermaid, Format::Svg] {
+            let drawing = draw(&graph, &hops, format);
+            assert!(drawing.contains("2.6.3 → 2.7.1 (minor)"), "{drawing}");
+        }
+    }
+
+    #[test]
+    fn text_of_the_plan_never_becomes_markup() {
+        let mut graph = build("run.a\nrun.b < run.a").unwrap().into_steps();
+        let hostile =
+            "\"]; evil -> x; --> <script>alert(1)</script> &amp; \u{1b}[31m #quot; `x` \\";
+        graph[0].address.keys = vec![hostile.to_owned()];
+        graph[0].description = Some(hostile.to_owned());
+        graph[1].depends_on = vec![graph[0].address.clone()];
+        let graph = StepGraph::from_steps(graph).unwrap();
+        insta::assert_snapshot!("hostile_dot", draw(&graph, &[], Format::Dot));
+        insta::assert_snapshot!("hostile_mermaid", draw(&graph, &[], Format::Mermaid));
+        let svg = draw(&graph, &[], Format::Svg);
+        assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
+    }
+
+    #[test]
+    fn a_large_graph_is_drawn_in_time() {
+        let text: String = (0..4_000)
+            .map(|i| match i / 10 {
+                0 => format!("run.s{i}\n"),
+                layer => {
+                    let before = (0..10).map(|k| format!("run.s{}", (layer - 1) * 10 + k));
+                    format!("run.s{i} < {}\n", before.collect::<Vec<_>>().join(", "))
+                }
+            })
+            .collect();
+        let graph = build(&text).unwrap();
+        for format in [Format::Dot, Format::Mermaid, Format::Svg] {
+            let begun = std::time::Instant::now();
+            assert!(draw(&graph, &[], format).contains("run.s3999"));
+            let took = begun.elapsed();
+            assert!(took.as_secs() < 10, "{format:?} took {took:?}, unoptimised");
+        }
+    }
+}
