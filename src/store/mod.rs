@@ -2,7 +2,18 @@
 //!
 //! Must not: interpret a journal (`run` does), or decide anything but whether a write is allowed.
 
+mod file;
+mod location;
+mod postgres;
+mod rows;
+mod sqlite;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+pub use location::Location;
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
 
 use crate::run::{Record, RunId};
 
@@ -61,6 +72,9 @@ pub enum StoreError {
     Fenced { subject: String, epoch: u64 },
     #[error("the plan {digest} was already applied by run {run}")]
     PlanConsumed { digest: String, run: RunId },
+    /// The lease to be broken is not in force.
+    #[error("there is no lease {0}")]
+    NoSuchLease(String),
     #[error("there is no run {0}")]
     NoSuchRun(RunId),
     /// Sequence number or hash does not continue the journal.
@@ -73,6 +87,14 @@ pub enum StoreError {
     /// The database could not be reached or did not answer; it may answer later.
     #[error("the state store did not answer: {0}")]
     Unavailable(String),
+}
+
+/// Opens the store that a state URL names: `sqlite:PATH` (made where missing) or `postgres://…`.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match url.parse()? {
+        Location::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path).await?)),
+        Location::Postgres(options) => Ok(Arc::new(PostgresStore::open(*options).await?)),
+    }
 }
 
 /// The contract that both stores keep, and that one test suite holds them to.
