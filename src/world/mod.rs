@@ -2,11 +2,22 @@
 //!
 //! Every step kind is observed, acted on and undone through [`World`]; the executor knows nothing else of the outside.
 
+mod chart;
+mod destination;
 mod environment;
 mod error;
+mod exec;
+mod helm;
 mod kubernetes;
+mod migrations;
+mod observe;
+mod package;
+mod postgres;
 mod process;
 mod redactor;
+mod release;
+mod render;
+mod resolve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +32,8 @@ use crate::run::{Failure, RunId};
 
 pub use environment::Environment;
 pub use error::WorldError;
+pub use observe::{StatusCommand, Wanted, observe};
+pub use redactor::Redactor;
 
 /// What looking at the world said of one step.
 #[derive(Clone, Debug, PartialEq)]
