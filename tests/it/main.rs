@@ -1,3 +1,5 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
 mod architecture;
+mod store_contract;
+mod support;

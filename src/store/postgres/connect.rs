@@ -73,7 +73,8 @@ fn may_pass(error: &sqlx::Error) -> bool {
 
 /// Codes from PostgreSQL's Appendix A. Class 08 is also what PgBouncer gives for a server that it can't reach.
 fn passing_code(code: &str) -> bool {
-    const CODES: [&str; 11] = [
+    const CODES: [&str; 12] = [
+        "23505", // another wrote the same key at the same moment: the next attempt sees it
         "25P03", // idle in transaction for too long: we were stopped
         "25006", // read only: a standby that is about to be promoted
         "40001", // serialization failure
