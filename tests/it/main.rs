@@ -3,4 +3,5 @@
 mod architecture;
 mod fmt;
 mod store_contract;
+mod store_postgres;
 mod support;

@@ -380,6 +380,19 @@ async fn no_record_of_an_old_epoch_follows_a_takeover(place: Place) {
     }
 }
 
+async fn many_may_make_the_state_at_once(place: Place) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = place.url.clone();
+        tasks.spawn(async move {
+            let store = orthid::store::open(&url).await.unwrap();
+            store.runs(1).await.unwrap()
+        });
+    }
+    tasks.join_all().await;
+    begun(&*place.open().await, "r", "s").await;
+}
+
 async fn what_was_acknowledged_is_there_after_reopening(place: Place) {
     let mut store = place.open().await;
     let (lease, mut chain) = begun(&*store, "r", "s").await;
@@ -427,5 +440,6 @@ contract![
     of_many_at_once_one_takes_the_lease,
     of_many_runs_of_one_plan_one_begins,
     no_record_of_an_old_epoch_follows_a_takeover,
+    many_may_make_the_state_at_once,
     what_was_acknowledged_is_there_after_reopening,
 ];
