@@ -14,7 +14,6 @@ pub mod args;
 pub mod completions;
 pub mod error;
 pub mod exit;
-pub mod fmt;
 pub mod man;
 pub mod source;
 pub mod terminal;
@@ -54,7 +53,6 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
-        Command::Fmt(args) => fmt::run(args, cx),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, cx),
     }

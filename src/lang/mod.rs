@@ -9,7 +9,6 @@
 mod code;
 mod config;
 mod diagnostic;
-pub mod fmt;
 mod render;
 mod scope;
 mod source;

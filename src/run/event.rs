@@ -93,3 +93,60 @@ pub enum RunStatus {
     Failed,
     Stuck,
 }
+
+impl Failure {
+    /// Repeating may help, and nothing was done.
+    pub fn transient(message: impl Into<String>) -> Failure {
+        Failure::new(FailureClass::Transient, message)
+    }
+
+    pub fn permanent(message: impl Into<String>) -> Failure {
+        Failure::new(FailureClass::Permanent, message)
+    }
+
+    /// It can't be told whether the effect happened.
+    pub fn unknown(message: impl Into<String>) -> Failure {
+        Failure::new(FailureClass::Unknown, message)
+    }
+
+    fn new(class: FailureClass, message: impl Into<String>) -> Failure {
+        Failure { class, message: message.into(), help: None, evidence: Vec::new() }
+    }
+
+    /// Adds what a person can do about it.
+    pub fn with_help(mut self, help: impl Into<String>) -> Failure {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl RunStatus {
+    pub fn text(self) -> &'static str {
+        match self {
+            RunStatus::Succeeded => "succeeded",
+            RunStatus::RolledBack => "rolled back",
+            RunStatus::Failed => "failed, not rolled back",
+            RunStatus::Stuck => "stuck: a person decides",
+        }
+    }
+}
+
+impl Event {
+    /// The step that the event is about.
+    pub fn step(&self) -> Option<&Address> {
+        match self {
+            Event::StepStarted { step, .. }
+            | Event::StepSucceeded { step, .. }
+            | Event::StepFailed { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::UndoStarted { step, .. }
+            | Event::UndoSucceeded { step }
+            | Event::UndoFailed { step, .. }
+            | Event::ApprovalGiven { step, .. } => Some(step),
+            Event::RunCreated { .. }
+            | Event::LeaseTaken { .. }
+            | Event::RunPaused { .. }
+            | Event::RunFinished { .. } => None,
+        }
+    }
+}

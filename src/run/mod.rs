@@ -1,9 +1,24 @@
 //! Carrying a plan out: events, the transition function, recovery, scheduling and the one async loop.
 //!
-//! `event`, `state` and `schedule` are pure; `executor` is the one module of the crate that joins plan, store and world.
+//! Reading order: `event` (what is written), `state` (what it means), `schedule` (what happens next), `attempt` (one step),
+//! `executor` (the loop), `report` (what became of it). `event`, `state`, `schedule` and `report` are pure; `executor` is
+//! the one module of the crate that joins plan, store and world.
 
+mod attempt;
 mod event;
+mod executor;
 mod journal;
+mod lease;
+mod report;
+mod schedule;
+mod state;
 
 pub use event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
+pub use executor::{
+    Clock, Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError,
+    resume, start,
+};
 pub use journal::{canonical_bytes, record_hash};
+pub use lease::LeaseTimes;
+pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};
+pub use state::{BrokenJournal, RunPhase, RunState, StepProgress, StepState};

@@ -1,0 +1,165 @@
+//! The one async loop: owns a run's state, writes its journal, starts tasks and hears from them.
+//!
+//! Flow: gather what tasks reported → decide what begins → one append for all of it → begin → wait.
+//!
+//! Guarantees: no effect begins before its record is durable; nothing is written after the lease was lost; dropping the
+//! future stops everything as a `kill -9` would, and a later [`resume`] goes on.
+
+mod begin;
+mod journal_writer;
+mod run_loop;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::event::{Record, RunId, RunStatus};
+use super::lease::{LeaseKeeper, LeaseTimes};
+use super::state::BrokenJournal;
+use crate::graph::{GraphError, StepGraph};
+use crate::model::{Address, Outputs, Residual};
+use crate::plan::Plan;
+use crate::store::{Holder, Store, StoreError};
+use crate::world::{Progress, World};
+use run_loop::Run;
+
+/// Reads the clock; tests hand in one that jumps.
+pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
+/// Decides a `when` that was not known at plan time.
+pub type Conditions =
+    Arc<dyn Fn(&Residual, &BTreeMap<Address, Outputs>) -> Result<bool, String> + Send + Sync>;
+
+/// What a run needs of the rest of the program.
+#[derive(Clone)]
+pub struct Deps {
+    pub store: Arc<dyn Store>,
+    pub world: Arc<dyn World>,
+    pub clock: Clock,
+    pub conditions: Conditions,
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+/// Which plan is run, and under which lease.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub run: RunId,
+    pub plan: Arc<Plan>,
+    pub plan_digest: String,
+    /// What the lease protects.
+    pub subject: String,
+}
+
+/// Stops a run from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// Start nothing new; let what runs end; pause.
+    pub interrupt: CancellationToken,
+    /// Stop now.
+    pub abort: CancellationToken,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Steps that run side by side; probes and approvals do not count.
+    pub parallelism: usize,
+    pub lease: LeaseTimes,
+    pub holder: Holder,
+    /// Folder for this run's evidence.
+    pub evidence: PathBuf,
+    /// The plan file's folder.
+    pub base: PathBuf,
+    /// Bound on the whole run; past it the run pauses.
+    pub timeout: Option<Duration>,
+    pub control: Control,
+    /// Hears every record once it is durable, and progress.
+    pub notices: Option<mpsc::UnboundedSender<Notice>>,
+    /// Approvals given in advance or at a prompt: step → who.
+    pub approvals: BTreeMap<Address, GivenApproval>,
+}
+
+/// An approval as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenApproval {
+    pub by: String,
+    pub statement: String,
+}
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    Record(Record),
+    Progress(Progress),
+}
+
+/// How a call to [`start`] or [`resume`] ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Finished(RunStatus),
+    /// Paused by an interrupt or the run's timeout.
+    Interrupted,
+    WaitingForApproval(Vec<Address>),
+    /// Another has the lease now; nothing was written since.
+    LeaseLost,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Journal(#[from] BrokenJournal),
+    #[error("the plan's steps make no graph: {0}")]
+    Graph(#[from] GraphError),
+    #[error("run {run} has ended ({}): there is nothing to resume", .status.text())]
+    Ended { run: RunId, status: RunStatus },
+}
+
+/// Creates a run and carries it out.
+pub async fn start(
+    deps: &Deps,
+    options: Options,
+    job: &Job,
+    plan_bytes: Vec<u8>,
+) -> Result<Outcome, RunError> {
+    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
+    let keeper = take_lease(deps, &options, &job.subject).await?;
+    let mut run = Run::new(deps, options, job, keeper);
+    match run.create(plan_bytes).await {
+        Ok(()) => run.carry_out(&graph).await,
+        Err(error) => run.give_up(error).await,
+    }
+}
+
+/// Takes a run up where its journal ends.
+pub async fn resume(deps: &Deps, options: Options, job: &Job) -> Result<Outcome, RunError> {
+    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
+    let keeper = take_lease(deps, &options, &job.subject).await?;
+    let mut run = Run::new(deps, options, job, keeper);
+    match run.reopen().await {
+        Ok(()) => run.carry_out(&graph).await,
+        Err(error) => run.give_up(error).await,
+    }
+}
+
+async fn take_lease(
+    deps: &Deps,
+    options: &Options,
+    subject: &str,
+) -> Result<LeaseKeeper, RunError> {
+    let asked = Instant::now();
+    let lease = deps.store.acquire_lease(subject, &options.holder, options.lease.ttl).await?;
+    Ok(LeaseKeeper::new(Arc::clone(&deps.store), lease, options.lease, asked))
+}

@@ -1,0 +1,105 @@
+//! The executor's hand on the journal: notes events into the state, and makes them durable in one append.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::run_loop::Run;
+use super::{Notice, RunError};
+use crate::run::event::{Event, Record, RunStatus};
+use crate::run::state::RunPhase;
+use crate::store::{NewRun, StoreError};
+
+/// How long a store may not answer before the run stops where it is.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
+/// Bounds of the wait between two tries at a store that does not answer.
+const STORE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+impl Run<'_> {
+    /// Records the run with its plan, under the lease just taken.
+    pub(super) async fn create(&mut self, plan_bytes: Vec<u8>) -> Result<(), RunError> {
+        self.note(Event::RunCreated {
+            plan_digest: self.job.plan_digest.clone(),
+            steps: self.job.plan.steps.len() as u64,
+        })?;
+        self.note(self.lease_taken())?;
+        let records = std::mem::take(&mut self.unwritten);
+        let new = NewRun {
+            id: self.job.run.clone(),
+            subject: self.job.subject.clone(),
+            plan_digest: self.job.plan_digest.clone(),
+            plan: plan_bytes,
+            created_at: records[0].at.clone(),
+        };
+        self.deps.store.create_run(self.keeper.lease(), &new, &records).await?;
+        self.tell(records);
+        Ok(())
+    }
+
+    /// Folds the journal and opens the run again under this lease.
+    pub(super) async fn reopen(&mut self) -> Result<(), RunError> {
+        for record in self.deps.store.records(&self.job.run, 0).await? {
+            self.state.apply(&record)?;
+        }
+        match &self.state.phase {
+            RunPhase::Running | RunPhase::Paused(_) | RunPhase::Finished(RunStatus::Stuck) => {}
+            RunPhase::Finished(
+                status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
+            ) => return Err(RunError::Ended { run: self.job.run.clone(), status: *status }),
+        }
+        self.note(self.lease_taken())?;
+        self.flush().await
+    }
+
+    fn lease_taken(&self) -> Event {
+        let holder = &self.keeper.lease().holder;
+        Event::LeaseTaken { holder: format!("{} (pid {})", holder.who, holder.pid) }
+    }
+
+    /// Makes the record for an event and takes it into the state. [`Run::flush`] makes it durable.
+    pub(super) fn note(&mut self, event: Event) -> Result<(), RunError> {
+        let record = Record {
+            run: self.job.run.clone(),
+            seq: self.state.seq + 1,
+            epoch: self.keeper.lease().epoch,
+            at: format!("{:.6}", (self.deps.clock)()),
+            event,
+            previous: self.state.last_hash.clone(),
+        };
+        self.state.apply(&record)?;
+        self.unwritten.push(record);
+        Ok(())
+    }
+
+    /// One append for every record that was noted. Durable on return.
+    pub(super) async fn flush(&mut self) -> Result<(), RunError> {
+        let records = std::mem::take(&mut self.unwritten);
+        if records.is_empty() {
+            return Ok(());
+        }
+        let patience = Instant::now() + STORE_PATIENCE;
+        let (mut pause, longest) = STORE_PAUSE;
+        loop {
+            match self.deps.store.append(self.keeper.lease(), &records).await {
+                Ok(()) => break,
+                // Appending the same records again is safe: a store that has them already says so.
+                Err(StoreError::Unavailable(_)) if Instant::now() < patience => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.tell(records);
+        Ok(())
+    }
+
+    fn tell(&self, records: Vec<Record>) {
+        if let Some(notices) = &self.options.notices {
+            for record in records {
+                // Nobody listening is no reason to stop.
+                drop(notices.send(Notice::Record(record)));
+            }
+        }
+    }
+}

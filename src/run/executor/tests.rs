@@ -1,0 +1,229 @@
+//! The loop against a small scripted world and the embedded store: forward, retries, unwinding, stuck, resume.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::model::{OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
+use crate::run::event::{Event, Failure};
+use crate::store::SqliteStore;
+use crate::world::{Observation, StepContext};
+
+/// What the world does to a step, attempt by attempt; success when the script is over.
+#[derive(Default)]
+struct Scripted {
+    acts: Mutex<HashMap<String, Vec<Failure>>>,
+    undos: Mutex<HashMap<String, Vec<Failure>>>,
+    log: Mutex<Vec<String>>,
+}
+
+impl Scripted {
+    fn say(&self, what: &str, cx: &StepContext) {
+        self.log.lock().unwrap().push(format!("{what} {}", cx.step.address.name));
+    }
+
+    fn next(script: &Mutex<HashMap<String, Vec<Failure>>>, cx: &StepContext) -> Option<Failure> {
+        let mut script = script.lock().unwrap();
+        let left = script.get_mut(&cx.step.address.name)?;
+        (!left.is_empty()).then(|| left.remove(0))
+    }
+}
+
+#[async_trait::async_trait]
+impl World for Scripted {
+    async fn observe(&self, cx: &StepContext) -> Observation {
+        self.say("observe", cx);
+        match &cx.step.address.name {
+            name if name.starts_with("unclear") => Observation::Unknown("who knows".into()),
+            name if name.starts_with("there") => Observation::Done(Outputs::new()),
+            _ => Observation::NotDone,
+        }
+    }
+
+    async fn act(&self, cx: &StepContext) -> Result<Outputs, Failure> {
+        self.say("act", cx);
+        match Scripted::next(&self.acts, cx) {
+            Some(failure) => Err(failure),
+            None => Ok(Outputs::new()),
+        }
+    }
+
+    async fn observe_undo(&self, _cx: &StepContext) -> Observation {
+        Observation::NotDone
+    }
+
+    async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
+        self.say("undo", cx);
+        Scripted::next(&self.undos, cx).map_or(Ok(()), Err)
+    }
+}
+
+fn step(name: &str, after: &[&str]) -> Step {
+    Step {
+        address: Address::new(StepKind::Run, name),
+        hop: None,
+        description: None,
+        depends_on: after.iter().map(|name| Address::new(StepKind::Run, *name)).collect(),
+        when: None,
+        timeout_ms: None,
+        retry: Retry { attempts: 3, delay_ms: 1, max_delay_ms: 2 },
+        on_failure: OnFailure::Rollback,
+        rollback: Some(Rollback::default()),
+        spec: StepSpec::Run(RunSpec {
+            command: Vec::new(),
+            workdir: None,
+            env: BTreeMap::new(),
+            exit_codes: vec![0],
+            observe: None,
+            undo: None,
+            idempotent: true,
+        }),
+    }
+}
+
+struct Stage {
+    _dir: tempfile::TempDir,
+    deps: Deps,
+    world: Arc<Scripted>,
+    job: Job,
+}
+
+impl Stage {
+    async fn new(steps: Vec<Step>) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("state.db")).await.unwrap();
+        let world = Arc::new(Scripted::default());
+        let deps = Deps {
+            store: Arc::new(store),
+            world: Arc::clone(&world) as Arc<dyn World>,
+            clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
+            conditions: Arc::new(|_, _| Ok(true)),
+        };
+        let job = Job {
+            run: RunId("run".into()),
+            plan: Arc::new(Plan { name: "test".into(), steps, ..Plan::default() }),
+            plan_digest: "digest".into(),
+            subject: "runbook/test".into(),
+        };
+        Stage { _dir: dir, deps, world, job }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            parallelism: 10,
+            lease: LeaseTimes::default(),
+            holder: Holder { who: "test".into(), pid: 1 },
+            evidence: PathBuf::new(),
+            base: PathBuf::new(),
+            timeout: None,
+            control: Control::default(),
+            notices: None,
+            approvals: BTreeMap::new(),
+        }
+    }
+
+    async fn start(&self) -> Outcome {
+        start(&self.deps, self.options(), &self.job, b"{}".to_vec()).await.unwrap()
+    }
+
+    async fn resume(&self) -> Outcome {
+        resume(&self.deps, self.options(), &self.job).await.unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::mem::take(&mut *self.world.log.lock().unwrap()).join(", ")
+    }
+
+    fn act_fails(&self, step: &str, failures: Vec<Failure>) {
+        self.world.acts.lock().unwrap().insert(step.into(), failures);
+    }
+}
+
+#[tokio::test]
+async fn steps_run_in_order_and_the_journal_folds() {
+    let stage = Stage::new(vec![step("b", &["a"]), step("a", &[]), step("c", &["b"])]).await;
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Succeeded));
+    assert_eq!(stage.log(), "act a, act b, act c");
+    let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
+    let state =
+        crate::run::RunState::fold(stage.job.run.clone(), "digest".into(), &records).unwrap();
+    assert_eq!(state.phase, crate::run::RunPhase::Finished(RunStatus::Succeeded));
+    assert!(matches!(records[0].event, Event::RunCreated { steps: 3, .. }));
+}
+
+#[tokio::test]
+async fn transient_failures_are_retried_within_the_budget() {
+    let stage = Stage::new(vec![step("a", &[])]).await;
+    stage.act_fails("a", vec![Failure::transient("x"), Failure::transient("x")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Succeeded));
+    assert_eq!(stage.log(), "act a, act a, act a");
+}
+
+#[tokio::test]
+async fn a_permanent_failure_unwinds_in_reverse_order() {
+    let stage = Stage::new(vec![step("a", &[]), step("b", &["a"]), step("c", &["b"])]).await;
+    stage.act_fails("c", vec![Failure::permanent("no")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "act a, act b, act c, undo c, undo b, undo a");
+}
+
+#[tokio::test]
+async fn a_failed_undo_is_stuck_and_goes_on_after_the_fix() {
+    let stage = Stage::new(vec![step("a", &[]), step("b", &["a"])]).await;
+    stage.act_fails("b", vec![Failure::permanent("no")]);
+    stage.world.undos.lock().unwrap().insert("b".into(), vec![Failure::permanent("locked")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.log(), "act a, act b, undo b");
+    assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "undo b, undo a");
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_observed() {
+    let stage = Stage::new(vec![step("there", &[]), step("gone", &[])]).await;
+    stage.act_fails("there", vec![Failure::unknown("cut")]);
+    stage.act_fails("gone", vec![Failure::unknown("cut")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Succeeded));
+    let log = stage.log();
+    assert_eq!(log.matches("act there").count(), 1, "{log}");
+    assert_eq!(log.matches("act gone").count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_stuck_and_observed_again_on_resume() {
+    let stage = Stage::new(vec![step("unclear", &[])]).await;
+    stage.act_fails("unclear", vec![Failure::unknown("cut")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.log(), "act unclear, observe unclear");
+    assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.log(), "observe unclear");
+}
+
+#[tokio::test]
+async fn an_interrupt_pauses_and_resume_goes_on() {
+    let stage = Stage::new(vec![step("a", &[]), step("b", &["a"])]).await;
+    let options = stage.options();
+    options.control.interrupt.cancel();
+    let outcome = start(&stage.deps, options, &stage.job, Vec::new()).await.unwrap();
+    assert_eq!(outcome, Outcome::Interrupted);
+    assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::Succeeded));
+    let ended = resume(&stage.deps, stage.options(), &stage.job).await;
+    assert!(matches!(ended, Err(RunError::Ended { .. })));
+}
+
+#[tokio::test]
+async fn an_approval_is_waited_for_and_given() {
+    let mut gate = step("gate", &[]);
+    gate.address = Address::new(StepKind::Approve, "gate");
+    gate.spec = StepSpec::Approve(crate::model::ApproveSpec { keys: vec![], deadline_ms: None });
+    gate.rollback = None;
+    let mut after = step("after", &[]);
+    after.depends_on = vec![gate.address.clone()];
+    let stage = Stage::new(vec![gate.clone(), after]).await;
+    assert_eq!(stage.start().await, Outcome::WaitingForApproval(vec![gate.address.clone()]));
+    let mut options = stage.options();
+    let given = GivenApproval { by: "ops".into(), statement: String::new() };
+    options.approvals.insert(gate.address, given);
+    let outcome = resume(&stage.deps, options, &stage.job).await.unwrap();
+    assert_eq!(outcome, Outcome::Finished(RunStatus::Succeeded));
+}

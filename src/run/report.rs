@@ -1,0 +1,213 @@
+//! What became of a plan: a view over a run's journal, planned against actual.
+//!
+//! Must not: decide anything. The state machine is elsewhere; this only lines events up with the plan's steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::event::{Event, Failure, Record, RunId, RunStatus};
+use crate::model::{Address, Outputs};
+use crate::plan::Plan;
+
+/// A run as its report shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub run: RunId,
+    pub plan: String,
+    pub plan_digest: String,
+    /// `2.6.0 → 2.7.1`; none for a runbook.
+    pub versions: Option<String>,
+    pub created_at: String,
+    pub standing: Standing,
+    /// From the first record to the last.
+    pub took: Option<Duration>,
+    /// Everybody who held the lease while the run went on, with the epoch.
+    pub holders: Vec<(String, u64)>,
+    pub approvals: Vec<Approval>,
+    /// In the plan's order.
+    pub steps: Vec<StepReport>,
+    pub pauses: Vec<String>,
+    pub records: usize,
+}
+
+/// How the run stands at its last record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Records end without a pause or an end: it runs now, or its process died.
+    Open,
+    Paused,
+    Finished(RunStatus),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub step: Address,
+    pub by: String,
+    pub at: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    pub address: Address,
+    pub outcome: Outcome,
+    pub attempts: u32,
+    pub started_at: Option<String>,
+    /// From the first start to the outcome; waiting between attempts included.
+    pub took: Option<Duration>,
+    pub outputs: Outputs,
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    NotStarted,
+    Started,
+    Succeeded,
+    /// Found done when the run was resumed.
+    Adopted,
+    Skipped(String),
+    Failed,
+    Undoing,
+    Undone,
+    UndoFailed,
+}
+
+impl Report {
+    /// `records` is the whole journal of one run, in order and already verified.
+    pub fn new(plan: &Plan, records: &[Record]) -> Option<Report> {
+        let first = records.first()?;
+        let last = records.last()?;
+        let Event::RunCreated { plan_digest, .. } = &first.event else { return None };
+        let versions = plan.upgrade.as_ref().map(|up| format!("{} → {}", up.from, up.to));
+        let mut report = Report {
+            run: first.run.clone(),
+            plan: plan.name.clone(),
+            plan_digest: plan_digest.clone(),
+            versions,
+            created_at: first.at.clone(),
+            standing: Standing::Open,
+            took: between(&first.at, &last.at),
+            holders: Vec::new(),
+            approvals: Vec::new(),
+            steps: Vec::new(),
+            pauses: Vec::new(),
+            records: records.len(),
+        };
+        let mut steps: BTreeMap<&Address, StepReport> = plan
+            .steps
+            .iter()
+            .map(|step| (&step.address, StepReport::not_started(step.address.clone())))
+            .collect();
+        for record in records {
+            report.note(record);
+            if let Some(step) = record.event.step().and_then(|step| steps.get_mut(step)) {
+                step.note(record);
+            }
+        }
+        report.steps = plan.steps.iter().filter_map(|step| steps.remove(&step.address)).collect();
+        Some(report)
+    }
+
+    /// Takes in what an event says of the run as a whole.
+    fn note(&mut self, record: &Record) {
+        self.standing = Standing::Open;
+        match &record.event {
+            Event::LeaseTaken { holder } => self.holders.push((holder.clone(), record.epoch)),
+            Event::ApprovalGiven { step, by, statement: _ } => self.approvals.push(Approval {
+                step: step.clone(),
+                by: by.clone(),
+                at: record.at.clone(),
+            }),
+            Event::RunPaused { reason } => {
+                self.standing = Standing::Paused;
+                self.pauses.push(reason.clone());
+            }
+            Event::RunFinished { status } => self.standing = Standing::Finished(*status),
+            Event::RunCreated { .. }
+            | Event::StepStarted { .. }
+            | Event::StepSucceeded { .. }
+            | Event::StepFailed { .. }
+            | Event::StepSkipped { .. }
+            | Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::UndoFailed { .. } => {}
+        }
+    }
+}
+
+impl StepReport {
+    fn not_started(address: Address) -> StepReport {
+        StepReport {
+            address,
+            outcome: Outcome::NotStarted,
+            attempts: 0,
+            started_at: None,
+            took: None,
+            outputs: Outputs::new(),
+            failure: None,
+        }
+    }
+
+    /// Takes in what an event says of this step.
+    fn note(&mut self, record: &Record) {
+        match &record.event {
+            Event::StepStarted { attempt, .. } => {
+                self.attempts = *attempt;
+                self.outcome = Outcome::Started;
+                self.started_at.get_or_insert_with(|| record.at.clone());
+            }
+            Event::StepSucceeded { outputs, adopted, .. } => {
+                self.outcome = if *adopted { Outcome::Adopted } else { Outcome::Succeeded };
+                self.outputs = outputs.clone();
+                self.failure = None;
+                self.ended(record);
+            }
+            Event::StepFailed { failure, .. } => {
+                self.outcome = Outcome::Failed;
+                self.failure = Some(failure.clone());
+                self.ended(record);
+            }
+            Event::StepSkipped { reason, .. } => self.outcome = Outcome::Skipped(reason.clone()),
+            Event::UndoStarted { .. } => self.outcome = Outcome::Undoing,
+            Event::UndoSucceeded { .. } => self.outcome = Outcome::Undone,
+            Event::UndoFailed { failure, .. } => {
+                self.outcome = Outcome::UndoFailed;
+                self.failure = Some(failure.clone());
+            }
+            Event::RunCreated { .. }
+            | Event::LeaseTaken { .. }
+            | Event::ApprovalGiven { .. }
+            | Event::RunPaused { .. }
+            | Event::RunFinished { .. } => {}
+        }
+    }
+
+    fn ended(&mut self, record: &Record) {
+        self.took = self.started_at.as_ref().and_then(|start| between(start, &record.at));
+    }
+}
+
+impl Outcome {
+    pub fn text(&self) -> &str {
+        match self {
+            Outcome::NotStarted => "not started",
+            Outcome::Started => "started",
+            Outcome::Succeeded => "succeeded",
+            Outcome::Adopted => "succeeded (adopted)",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Failed => "failed",
+            Outcome::Undoing => "undoing",
+            Outcome::Undone => "undone",
+            Outcome::UndoFailed => "undo failed",
+        }
+    }
+}
+
+/// The time between two RFC 3339 instants; none where one is not an instant or the clock went back.
+fn between(start: &str, end: &str) -> Option<Duration> {
+    let start: Timestamp = start.parse().ok()?;
+    let end: Timestamp = end.parse().ok()?;
+    Duration::try_from(end.duration_since(start)).ok()
+}

@@ -1,0 +1,338 @@
+//! The state of a run: a fold over its journal by one transition function.
+//!
+//! Must not: decide what happens next (`schedule` does) or know how an effect is made.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::event::{Event, Failure, FailureClass, Record, RunId, RunStatus};
+use super::journal::record_hash;
+use crate::model::{Address, Outputs};
+
+/// A record that does not continue its journal: the journal was damaged, or its writer was wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal of run {run} is broken at record {seq}: {reason}")]
+pub struct BrokenJournal {
+    pub run: RunId,
+    pub seq: u64,
+    pub reason: String,
+}
+
+/// Where one step stands. A step that no record names is pending.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepState {
+    Pending,
+    /// Its effect may have begun.
+    Started,
+    Succeeded,
+    Skipped,
+    /// Its last attempt ended with this failure.
+    Failed(Failure),
+    /// Its undo may have begun.
+    Undoing,
+    Undone,
+    UndoFailed(Failure),
+}
+
+/// One step's progress, as far as the journal tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepProgress {
+    pub state: StepState,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// Attempts that ended in a transient failure: what the retry budget counts.
+    pub transient_failures: u32,
+    pub undo_attempts: u32,
+    /// When the first attempt began, RFC 3339.
+    pub started_at: Option<String>,
+}
+
+impl StepProgress {
+    const PENDING: StepProgress = StepProgress {
+        state: StepState::Pending,
+        attempts: 0,
+        transient_failures: 0,
+        undo_attempts: 0,
+        started_at: None,
+    };
+}
+
+/// Whether the run goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunPhase {
+    Running,
+    Paused(String),
+    /// `Stuck` reopens with the next lease; every other status is the end.
+    Finished(RunStatus),
+}
+
+/// Everything a journal says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    pub run: RunId,
+    pub plan_digest: String,
+    /// Number of the plan's steps, as recorded when the run was created.
+    pub planned_steps: u64,
+    pub phase: RunPhase,
+    pub epoch: u64,
+    pub seq: u64,
+    /// Hash of the last record.
+    pub last_hash: String,
+    /// Unwinding has begun: nothing is acted on any more.
+    pub unwinding: bool,
+    pub outputs: BTreeMap<Address, Outputs>,
+    /// Step → who approved it.
+    pub approvals: BTreeMap<Address, String>,
+    /// Steps in the order in which they first started.
+    pub order: Vec<Address>,
+    steps: HashMap<Address, StepProgress>,
+}
+
+impl RunState {
+    /// The state before any record.
+    pub fn new(run: RunId, plan_digest: String) -> RunState {
+        RunState {
+            run,
+            last_hash: plan_digest.clone(),
+            plan_digest,
+            planned_steps: 0,
+            phase: RunPhase::Running,
+            epoch: 0,
+            seq: 0,
+            unwinding: false,
+            outputs: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            order: Vec::new(),
+            steps: HashMap::new(),
+        }
+    }
+
+    /// Folds a whole journal, verifying every record.
+    pub fn fold(
+        run: RunId,
+        plan_digest: String,
+        records: &[Record],
+    ) -> Result<RunState, BrokenJournal> {
+        let mut state = RunState::new(run, plan_digest);
+        for record in records {
+            state.apply(record)?;
+        }
+        Ok(state)
+    }
+
+    pub fn step(&self, address: &Address) -> &StepProgress {
+        self.steps.get(address).unwrap_or(&StepProgress::PENDING)
+    }
+
+    /// Every step that some record names.
+    pub fn touched(&self) -> impl Iterator<Item = (&Address, &StepProgress)> {
+        self.steps.iter()
+    }
+
+    /// The transition function: the only place where a record changes a state.
+    ///
+    /// # Errors
+    /// Where the record does not continue the journal, or the transition is not one that a run can make. The state is
+    /// as it was before then.
+    pub fn apply(&mut self, record: &Record) -> Result<(), BrokenJournal> {
+        self.continues(record).map_err(|reason| self.broken(record, reason))?;
+        self.transition(record).map_err(|reason| self.broken(record, reason))?;
+        self.seq = record.seq;
+        self.epoch = record.epoch;
+        self.last_hash = record_hash(record);
+        Ok(())
+    }
+
+    fn broken(&self, record: &Record, reason: String) -> BrokenJournal {
+        BrokenJournal { run: self.run.clone(), seq: record.seq, reason }
+    }
+
+    /// Place in the chain: run, number, hash of the record before, epoch.
+    fn continues(&self, record: &Record) -> Result<(), String> {
+        if record.run != self.run {
+            return Err(format!("it belongs to run {}", record.run));
+        }
+        if record.seq != self.seq + 1 {
+            return Err(format!("record {} was expected", self.seq + 1));
+        }
+        if record.previous != self.last_hash {
+            return Err("the hash of the record before it differs".to_owned());
+        }
+        let takes_lease = matches!(record.event, Event::LeaseTaken { .. });
+        let in_order = match (self.seq, takes_lease) {
+            (0, _) => true,
+            (1.., true) => record.epoch >= self.epoch,
+            (1.., false) => record.epoch == self.epoch,
+        };
+        if !in_order {
+            return Err(format!("epoch {} does not follow epoch {}", record.epoch, self.epoch));
+        }
+        Ok(())
+    }
+
+    fn transition(&mut self, record: &Record) -> Result<(), String> {
+        match &record.event {
+            Event::RunCreated { plan_digest, steps } => self.created(plan_digest, *steps),
+            Event::LeaseTaken { holder: _ } => self.reopened(),
+            Event::StepStarted { step, attempt, intent: _ } => {
+                self.step_started(step, *attempt, &record.at)
+            }
+            Event::StepSucceeded { step, outputs, adopted: _ } => {
+                self.running()?;
+                self.moved(step, &[Kind::Started], StepState::Succeeded)?;
+                if !outputs.is_empty() {
+                    self.outputs.insert(step.clone(), outputs.clone());
+                }
+                Ok(())
+            }
+            Event::StepFailed { step, failure } => {
+                self.running()?;
+                let progress =
+                    self.moved(step, &[Kind::Started], StepState::Failed(failure.clone()))?;
+                if failure.class == FailureClass::Transient {
+                    progress.transient_failures += 1;
+                }
+                Ok(())
+            }
+            Event::StepSkipped { step, reason: _ } => {
+                self.running()?;
+                self.moved(step, &[Kind::Pending], StepState::Skipped).map(drop)
+            }
+            Event::UndoStarted { step, attempt } => self.undo_started(step, *attempt),
+            Event::UndoSucceeded { step } => {
+                self.running()?;
+                self.moved(step, &[Kind::Undoing], StepState::Undone).map(drop)
+            }
+            Event::UndoFailed { step, failure } => {
+                self.running()?;
+                self.moved(step, &[Kind::Undoing], StepState::UndoFailed(failure.clone())).map(drop)
+            }
+            Event::ApprovalGiven { step, by, statement: _ } => {
+                self.approvals.insert(step.clone(), by.clone());
+                Ok(())
+            }
+            Event::RunPaused { reason } => {
+                self.running()?;
+                self.phase = RunPhase::Paused(reason.clone());
+                Ok(())
+            }
+            Event::RunFinished { status } => {
+                self.running()?;
+                self.phase = RunPhase::Finished(*status);
+                Ok(())
+            }
+        }
+    }
+
+    fn created(&mut self, plan_digest: &str, steps: u64) -> Result<(), String> {
+        if self.seq != 0 {
+            return Err("a run is created once".to_owned());
+        }
+        if plan_digest != self.plan_digest {
+            return Err(format!("it was created from plan {plan_digest}"));
+        }
+        self.planned_steps = steps;
+        Ok(())
+    }
+
+    /// A lease was taken: a run that was paused, stuck, or left by a dead process goes on.
+    fn reopened(&mut self) -> Result<(), String> {
+        match &self.phase {
+            RunPhase::Running | RunPhase::Paused(_) | RunPhase::Finished(RunStatus::Stuck) => {
+                self.phase = RunPhase::Running;
+                Ok(())
+            }
+            RunPhase::Finished(
+                status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
+            ) => Err(format!("the run had ended ({status:?})")),
+        }
+    }
+
+    fn running(&self) -> Result<(), String> {
+        if self.seq == 0 {
+            return Err("the run was not created yet".to_owned());
+        }
+        match &self.phase {
+            RunPhase::Running => Ok(()),
+            RunPhase::Paused(_) | RunPhase::Finished(_) => {
+                Err("nobody had taken the lease again".to_owned())
+            }
+        }
+    }
+
+    fn step_started(&mut self, step: &Address, attempt: u32, at: &str) -> Result<(), String> {
+        self.running()?;
+        if self.unwinding {
+            return Err(format!("{step} started although unwinding had begun"));
+        }
+        let first = !self.steps.contains_key(step);
+        let from = [Kind::Pending, Kind::Started, Kind::Failed];
+        let expected = self.step(step).attempts + 1;
+        if attempt != expected {
+            return Err(format!("{step} started attempt {attempt}, not {expected}"));
+        }
+        let progress = self.moved(step, &from, StepState::Started)?;
+        progress.attempts = attempt;
+        progress.started_at.get_or_insert_with(|| at.to_owned());
+        if first {
+            self.order.push(step.clone());
+        }
+        Ok(())
+    }
+
+    fn undo_started(&mut self, step: &Address, attempt: u32) -> Result<(), String> {
+        self.running()?;
+        let expected = self.step(step).undo_attempts + 1;
+        if attempt != expected {
+            return Err(format!("{step} started undo attempt {attempt}, not {expected}"));
+        }
+        let from = [Kind::Succeeded, Kind::Failed, Kind::Undoing, Kind::UndoFailed];
+        let progress = self.moved(step, &from, StepState::Undoing)?;
+        progress.undo_attempts = attempt;
+        self.unwinding = true;
+        Ok(())
+    }
+
+    /// Moves a step to a state that may follow the one it is in.
+    fn moved(
+        &mut self,
+        step: &Address,
+        from: &[Kind],
+        to: StepState,
+    ) -> Result<&mut StepProgress, String> {
+        let current = self.step(step).state.kind();
+        if !from.contains(&current) {
+            return Err(format!("{step} is {current:?} and can't become {:?}", to.kind()));
+        }
+        let progress = self.steps.entry(step.clone()).or_insert(StepProgress::PENDING);
+        progress.state = to;
+        Ok(progress)
+    }
+}
+
+/// A step's state without what it carries: what transitions are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pending,
+    Started,
+    Succeeded,
+    Skipped,
+    Failed,
+    Undoing,
+    Undone,
+    UndoFailed,
+}
+
+impl StepState {
+    fn kind(&self) -> Kind {
+        match self {
+            StepState::Pending => Kind::Pending,
+            StepState::Started => Kind::Started,
+            StepState::Succeeded => Kind::Succeeded,
+            StepState::Skipped => Kind::Skipped,
+            StepState::Failed(_) => Kind::Failed,
+            StepState::Undoing => Kind::Undoing,
+            StepState::Undone => Kind::Undone,
+            StepState::UndoFailed(_) => Kind::UndoFailed,
+        }
+    }
+}
