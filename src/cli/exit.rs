@@ -12,8 +12,10 @@ pub enum Exit {
     Error,
     /// Changes are present (`plan --detailed-exitcode`).
     Changes,
-    /// The plan is stale or was tampered with; `fmt --check` uses the same number, as Terraform's does.
+    /// The plan is stale or was tampered with.
     Stale,
+    /// Files are to be formatted (`fmt --check`); the number is Terraform's.
+    Unformatted,
     /// A finding blocks the plan.
     Blocked,
     WaitingForApproval,
@@ -34,7 +36,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Error => 1,
             Exit::Changes => 2,
-            Exit::Stale => 3,
+            Exit::Stale | Exit::Unformatted => 3,
             Exit::Blocked => 4,
             Exit::WaitingForApproval => 5,
             Exit::RolledBack => 6,

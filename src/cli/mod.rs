@@ -14,6 +14,7 @@ pub mod args;
 pub mod completions;
 pub mod error;
 pub mod exit;
+pub mod fmt;
 pub mod man;
 pub mod source;
 pub mod terminal;
@@ -53,6 +54,7 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
+        Command::Fmt(args) => fmt::run(args, cx),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, cx),
     }

@@ -81,6 +81,9 @@ pub struct ReleaseFacts {
     pub policies: Vec<serde_json::Value>,
     /// Every version that the chart source offers.
     pub available: Vec<Version>,
+    /// Content of the file or URL that the plan's `changelog { source }` names, which takes the place of the packages'
+    /// `releases.yaml`; none where it names none.
+    pub changelog_source: Option<String>,
     /// The chart packages of the stops that a path may use, by version.
     pub charts: BTreeMap<Version, ChartFacts>,
     /// What the app's own status command said, in the running image; none where it could not be asked.
@@ -142,6 +145,8 @@ pub struct Render {
     /// Redacted multi-document YAML; empty where `error` is set.
     pub manifest: String,
     pub hooks: Vec<String>,
+    /// The user-supplied values that Helm would store (`config` of the dry run), redacted; null where rendering failed.
+    pub values: serde_json::Value,
     pub error: Option<String>,
 }
 

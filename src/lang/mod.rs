@@ -9,6 +9,7 @@
 mod code;
 mod config;
 mod diagnostic;
+pub mod fmt;
 mod render;
 mod scope;
 mod source;

@@ -1,14 +1,26 @@
 //! The planner: configuration and facts in, plan out. Pure.
 //!
-//! Must not: do I/O, read a clock or the environment. Reading order: this type, then the checks, the failure map, the
-//! diff, the saved file and the renderings.
+//! Must not: do I/O, read a clock or the environment. Reading order: the [`Plan`] itself, then `planner` (how it is made),
+//! the checks, the rollback edges and the failure map, the diff, the saved file and the renderings. A plan, its
+//! file format and its renderings are three things: everything that prints takes the same value.
+
+mod change;
+mod finding;
+mod outcome;
 
 use std::collections::BTreeMap;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, DatabaseSpec, Hop, ReleaseSpec, Step};
+use crate::model::{Address, DatabaseSpec, FileDigest, Hop, ReleaseSpec, Step};
+use crate::path::{ChangelogEntry, Stop};
+
+pub use change::{
+    Change, ChangeAction, HopDiff, ImageChange, NameChange, ObjectChange, ObjectRef, ValuesDiff,
+};
+pub use finding::{CheckSummary, Finding, Level};
+pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
 
 /// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,11 +30,40 @@ pub struct Plan {
     pub name: String,
     pub upgrade: Option<Upgrade>,
     pub hops: Vec<Hop>,
+    /// Where each hop ends and why the path stops there; as many as `hops`.
+    pub stops: Vec<Stop>,
     pub release: Option<ReleaseSpec>,
+    /// The installed release that the plan starts from, and what undoing returns to.
+    pub installed: Option<Installed>,
     pub databases: BTreeMap<String, DatabaseSpec>,
     /// In topological order.
     pub steps: Vec<Step>,
+    /// Releases after the installed one up to the target, oldest first.
+    pub changelog: Vec<ChangelogEntry>,
+    /// Migrations that the path brings and the database does not have, in order.
+    pub migrations: Vec<PendingMigration>,
+    /// What each hop changes in the cluster; as many as `hops`.
+    pub diff: Vec<HopDiff>,
+    /// Where live objects differ from the deployed manifest already.
+    pub drift: Vec<ObjectChange>,
     pub findings: Vec<Finding>,
+    /// Every check that was made, in order.
+    pub checks: Vec<CheckSummary>,
+    /// Steps that are undone on unwinding, in the order of unwinding.
+    pub rollback_edges: Vec<RollbackEdge>,
+    /// Rollback edges that the file asks for and this plan does not promise.
+    pub withheld_edges: Vec<WithheldEdge>,
+    /// Consecutive steps that fail alike share an entry.
+    pub failure_map: Vec<FailureEntry>,
+    pub point_of_no_return: Option<PointOfNoReturn>,
+    /// Safety rules that the file relaxes.
+    pub relaxed: Vec<RelaxedRule>,
+    /// What the plan rests on.
+    pub facts: Vec<PlanFact>,
+    /// The plan's own files and those they read.
+    pub files: Vec<FileDigest>,
+    /// Expected duration of steps in milliseconds, from earlier runs.
+    pub expected_ms: BTreeMap<Address, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,22 +73,74 @@ pub struct Upgrade {
     pub to: Version,
 }
 
-/// A check's result.
+/// The release as it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finding {
-    /// Stable: `orthid::check::pending_release`.
-    pub code: String,
-    pub level: Level,
-    pub message: String,
-    pub step: Option<Address>,
-    pub help: Option<String>,
+pub struct Installed {
+    /// Helm revision.
+    pub revision: u32,
+    pub status: String,
+    pub chart_version: Version,
+    pub app_version: Option<String>,
+    /// UID of `kube-system`.
+    pub cluster: String,
+    pub server_version: String,
+    pub context: Option<String>,
+    pub helm_version: Option<Version>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A migration that the run is to apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PendingMigration {
+    pub name: String,
+    /// The release that brings it, as far as its changelog tells.
+    pub release: Option<Version>,
+    /// Does the app of the release before run on the schema after it? None where nothing says so.
+    pub backward_compatible: Option<bool>,
+    pub description: Option<String>,
+    /// The `migrate` step that applies it.
+    pub step: Option<Address>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaxedRule {
+    pub rule: String,
+    pub reason: String,
+}
+
+/// One fact that the plan rests on, as text that can be compared and shown. Never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanFact {
+    /// `cluster.uid`, `release.revision`, `database.main.identity`
+    pub name: String,
+    pub value: String,
+    pub rests: Rests,
+}
+
+/// How much a plan rests on a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
-    Blocking,
-    Warning,
-    Note,
+pub enum Rests {
+    /// Another value makes the plan stale.
+    MustMatch,
+    Informational,
+}
+
+impl Plan {
+    /// May it be applied? Not with a blocking finding, and there must be something to do.
+    pub fn is_applyable(&self) -> bool {
+        !self.steps.is_empty() && !self.is_blocked()
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.findings.iter().any(|finding| finding.level == Level::Blocking)
+    }
+
+    /// Would applying it do anything?
+    pub fn has_changes(&self) -> bool {
+        !self.steps.is_empty()
+    }
 }

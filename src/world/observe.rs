@@ -147,6 +147,7 @@ async fn observe_release(
         live: live::objects(&cluster, &spec.namespace, &docs).await?,
         policies: live::policies(&cluster, &spec.namespace).await?,
         available,
+        changelog_source: None,
         charts,
         migrations,
         migrations_error,

@@ -145,12 +145,15 @@ impl<'a> Renderer<'a> {
 }
 
 fn failed(reason: String) -> Render {
-    Render { manifest: String::new(), hooks: Vec::new(), error: Some(reason) }
+    Render { manifest: String::new(), hooks: Vec::new(), values: Value::Null, error: Some(reason) }
 }
 
 fn clean(release: &Release) -> Render {
+    let mut values =
+        release.config.clone().filter(Value::is_object).unwrap_or_else(|| Map::new().into());
+    redact::values(&mut values);
     match redact::manifest(&release.manifest) {
-        Ok(manifest) => Render { manifest, hooks: release.hook_names(), error: None },
+        Ok(manifest) => Render { manifest, hooks: release.hook_names(), values, error: None },
         Err(error) => failed(error.to_string()),
     }
 }

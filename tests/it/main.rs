@@ -1,3 +1,7 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
 mod architecture;
+mod fmt;
+mod store_contract;
+mod store_postgres;
+mod support;

@@ -73,7 +73,8 @@ fn may_pass(error: &sqlx::Error) -> bool {
 
 /// Codes from PostgreSQL's Appendix A. Class 08 is also what PgBouncer gives for a server that it can't reach.
 fn passing_code(code: &str) -> bool {
-    const CODES: [&str; 11] = [
+    const CODES: [&str; 12] = [
+        "23505", // another wrote the same key at the same moment: the next attempt sees it
         "25P03", // idle in transaction for too long: we were stopped
         "25006", // read only: a standby that is about to be promoted
         "40001", // serialization failure
@@ -144,9 +145,11 @@ pub(super) async fn migrate(
     }
     if found.is_none() {
         // Asked first, because `CREATE SCHEMA IF NOT EXISTS` wants the right to create one even where there is one.
-        let schema: bool = query_scalar("SELECT to_regnamespace('orthid_state') IS NOT NULL")
-            .fetch_one(&mut *connection)
-            .await?;
+        let schema: bool = query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'orthid_state')",
+        )
+        .fetch_one(&mut *connection)
+        .await?;
         if !schema {
             sqlx::raw_sql("CREATE SCHEMA orthid_state").execute(&mut *connection).await?;
         }
@@ -169,9 +172,13 @@ pub(super) async fn migrate(
 }
 
 async fn format(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    let there: bool = query_scalar("SELECT to_regclass('orthid_state.format') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
+    // Read from the catalog: `to_regclass` may answer from before another's commit that was just waited for.
+    let there: bool = query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables
+                        WHERE schemaname = 'orthid_state' AND tablename = 'format')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if !there {
         return Ok(None);
     }

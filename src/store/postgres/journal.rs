@@ -24,7 +24,8 @@ async fn lease_in_force(connection: &mut PgConnection, lease: &Lease) -> Result<
     Ok(found.is_some())
 }
 
-/// Inserts the batch if the lease is in force and the journal ends where the batch begins; tells whether it did.
+/// Inserts the batch if the lease is in force and the journal ends where the batch begins, and otherwise nothing of
+/// it; tells whether it did. Two that insert at the same moment collide on the key, and the later one tries again.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     lease: &Lease,
@@ -41,10 +42,11 @@ pub(super) async fn insert(
          FROM lease
          JOIN orthid_state.runs r ON r.subject = lease.subject AND r.id = $4
          CROSS JOIN unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[]) AS j (seq, epoch, hash, body)
-         WHERE $9 = 1 OR EXISTS (
-            SELECT 1 FROM orthid_state.records p
-            WHERE p.run = r.key AND p.seq = $9 - 1 AND p.hash = $10)
-         ON CONFLICT DO NOTHING",
+         WHERE ($9 = 1 OR EXISTS (
+                SELECT 1 FROM orthid_state.records p
+                WHERE p.run = r.key AND p.seq = $9 - 1 AND p.hash = $10))
+           AND NOT EXISTS (
+                SELECT 1 FROM orthid_state.records p WHERE p.run = r.key AND p.seq >= $9)",
     )
     .bind(&lease.subject)
     .bind(stored(lease.epoch))
@@ -61,7 +63,7 @@ pub(super) async fn insert(
     Ok(inserted.rows_affected() == batch.rows.len() as u64)
 }
 
-/// Why a batch was not inserted. Its error rolls back whatever part of it was.
+/// Why a batch was not inserted.
 pub(super) async fn refusal(
     connection: &mut PgConnection,
     lease: &Lease,

@@ -1,0 +1,49 @@
+//! A journal's records, one after the other, correctly chained.
+
+use orthid::run::{Event, Record, RunId, record_hash};
+use orthid::store::NewRun;
+
+/// The end of a journal that is being written.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    pub run: RunId,
+    pub epoch: u64,
+    pub seq: u64,
+    pub previous: String,
+}
+
+impl Chain {
+    pub fn new(run: &str, epoch: u64) -> Chain {
+        Chain { run: RunId(run.to_owned()), epoch, seq: 0, previous: "genesis".to_owned() }
+    }
+
+    /// The next record, saying this.
+    pub fn next(&mut self, says: &str) -> Record {
+        self.seq += 1;
+        let record = Record {
+            run: self.run.clone(),
+            seq: self.seq,
+            epoch: self.epoch,
+            at: "2026-11-23T08:00:00.000000Z".to_owned(),
+            event: Event::RunPaused { reason: says.to_owned() },
+            previous: self.previous.clone(),
+        };
+        self.previous = record_hash(&record);
+        record
+    }
+
+    pub fn many(&mut self, count: usize) -> Vec<Record> {
+        (0..count).map(|n| self.next(&format!("record {n} of {count}"))).collect()
+    }
+}
+
+/// A run with a plan of its own.
+pub fn new_run(id: &str, subject: &str) -> NewRun {
+    NewRun {
+        id: RunId(id.to_owned()),
+        subject: subject.to_owned(),
+        plan_digest: format!("sha256:plan-of-{id}"),
+        plan: format!("{{\"plan\":\"of {id}\"}}").into_bytes(),
+        created_at: "2026-11-23T08:00:00.000000Z".to_owned(),
+    }
+}

@@ -1,0 +1,7 @@
+//! What integration tests share: throwaway PostgreSQL servers, a transaction pooler, journals to write.
+//!
+//! Must not: know what is being tested.
+
+pub mod chain;
+pub mod pooler;
+pub mod postgres;
