@@ -6,18 +6,23 @@ ctr_in_cluster() { ctr --address "$containerd_socket" --namespace k8s.io --timeo
 containerd_has_image() { ctr_in_cluster images ls -q "name==$1" 2>/dev/null | grep -qxF "$1"; }
 
 import_archive() {
-  ctr_in_cluster images import "$1" >&2 || die "containerd did not import $1; its message is above"
+  local message
+  message=$(ctr_in_cluster images import "$1" 2>&1) || die "containerd did not import $1: $message"
 }
 
 command_image() {
-  local folder archive='' work
+  local folder archive=''
   [[ $# -ge 2 && $1 != -* && $2 != -* ]] || die "image needs a reference and a folder; see: cluster --help"
   local reference=$1 rest=()
   folder=$2
   shift 2
   while (($#)); do
     case $1 in
-      --archive) archive=${2:?"--archive needs a file"} && shift 2 ;;
+      --archive)
+        archive=${2:-}
+        [[ -n $archive ]] || die "image: --archive needs a file"
+        shift 2
+        ;;
       *) rest+=("$1") && shift ;;
     esac
   done
@@ -28,11 +33,16 @@ command_image() {
   fi
   need_root "importing an image"
   is_running containerd || die "the cluster does not run; start it with: cluster up"
-  work=$(mktemp -d)
+  make_work_folder
+  make_archive "$work_folder/image.tar" "$folder" "$reference" "${rest[@]}"
+  import_archive "$work_folder/image.tar"
+}
+
+# A folder that goes when the script ends, however it ends.
+make_work_folder() {
+  work_folder=$(mktemp -d)
   # shellcheck disable=SC2064 # the folder's name of now is meant
-  trap "rm -rf '$work'" EXIT
-  make_archive "$work/image.tar" "$folder" "$reference" "${rest[@]}"
-  import_archive "$work/image.tar"
+  trap "rm -rf '$work_folder'" EXIT
 }
 
 # make_archive FILE FOLDER REF [--env K=V]... [--entrypoint ARG]... [--also REF [--env K=V]...]...
@@ -54,7 +64,8 @@ make_archive() {
     shift 2
   done
 
-  work=$(mktemp -d)
+  [[ -n ${work_folder:-} ]] || make_work_folder
+  work=$(mktemp -d "$work_folder/XXXXXX")
   # The same folder gives the same bytes, so that containerd stores its layer once.
   tar --create --file="$work/layer.tar" --directory="$folder" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner .
   layer=$(sha256sum "$work/layer.tar" | cut -d' ' -f1)

@@ -69,6 +69,7 @@ wait_for_programs() {
   wait_for_program kube-proxy 60 kube_proxy_answers
   wait_for_program kubelet 60 kubelet_answers
   wait_for_program kubelet 60 node_is_ready
+  wait_for_program kubelet 60 kubelet_knows_its_pods
   wait_for_program kube-controller-manager 60 default_service_account_exists
 }
 

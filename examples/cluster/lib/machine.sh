@@ -12,7 +12,7 @@ need_program() {
 }
 
 need_root() {
-  ((EUID == 0)) || die "$1 needs root: it makes network namespaces, mounts and iptables rules. Run it by sudo, or set" \
+  ((EUID == 0)) || die "$1 needs root: it makes network namespaces, mounts and iptables rules. Run it as root, or set" \
     "KUBECONFIG to a cluster of yours (kind and k3d will do) and leave this one alone."
 }
 

@@ -195,23 +195,23 @@ import_pause_image() {
 
 as_admin() { "$(tool_path kubectl)" --kubeconfig="$pki/admin.kubeconfig" --request-timeout=5s "$@"; }
 
-etcd_answers() {
-  curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/apiserver-client.crt" --key "$pki/apiserver-client.key" \
-    "https://127.0.0.1:$etcd_port/health" >/dev/null
+# A proxy named by the environment is not for this machine's own addresses.
+get() { curl -sf --noproxy '*' --max-time 2 "$@"; }
+
+get_by_certificate() {
+  get --cacert "$pki/ca.crt" --cert "$pki/apiserver-client.crt" --key "$pki/apiserver-client.key" "$1"
 }
 
-apiserver_answers() {
-  curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/apiserver-client.crt" --key "$pki/apiserver-client.key" \
-    "https://127.0.0.1:$apiserver_port/readyz" >/dev/null
-}
+etcd_answers() { get_by_certificate "https://127.0.0.1:$etcd_port/health" >/dev/null; }
+apiserver_answers() { get_by_certificate "https://127.0.0.1:$apiserver_port/readyz" >/dev/null; }
 
 containerd_answers() { ctr_in_cluster version >/dev/null 2>&1; }
 
 # Their certificates are self-signed, made at their start; nothing but a health is read.
-controller_manager_answers() { curl -sfk --max-time 2 "https://127.0.0.1:$controller_manager_port/healthz" >/dev/null; }
-scheduler_answers() { curl -sfk --max-time 2 "https://127.0.0.1:$scheduler_port/healthz" >/dev/null; }
-kube_proxy_answers() { curl -sf --max-time 2 "http://127.0.0.1:$kube_proxy_health_port/healthz" >/dev/null; }
-kubelet_answers() { curl -sf --max-time 2 "http://127.0.0.1:$kubelet_health_port/healthz" >/dev/null; }
+controller_manager_answers() { get --insecure "https://127.0.0.1:$controller_manager_port/healthz" >/dev/null; }
+scheduler_answers() { get --insecure "https://127.0.0.1:$scheduler_port/healthz" >/dev/null; }
+kube_proxy_answers() { get "http://127.0.0.1:$kube_proxy_health_port/healthz" >/dev/null; }
+kubelet_answers() { get "http://127.0.0.1:$kubelet_health_port/healthz" >/dev/null; }
 
 node_is_ready() {
   local kubelet_since node
@@ -221,6 +221,15 @@ node_is_ready() {
   [[ ${node%% *} == True ]] || return 1
   # After a restart the node's last word is from the kubelet before.
   kubelet_since=$(stat -c %Y "$run_dir/kubelet.pid") && (($(date -d "${node#* }" +%s) >= kubelet_since))
+}
+
+# A kubelet that has just started is told of its pods after it is ready; until then it refuses an exec into them.
+kubelet_knows_its_pods() {
+  local pods known pod
+  pods=$(as_admin get pods --all-namespaces --field-selector=spec.nodeName=localhost \
+    -o 'jsonpath={.items[*].metadata.uid}' 2>/dev/null) || return 1
+  known=$(get_by_certificate "https://127.0.0.1:$kubelet_port/pods") || return 1
+  for pod in $pods; do [[ $known == *"$pod"* ]] || return 1; done
 }
 
 default_service_account_exists() { as_admin get serviceaccount default -o name >/dev/null 2>&1; }
