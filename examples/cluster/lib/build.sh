@@ -88,6 +88,7 @@ build_tool() {
   pins=$(tool_pins "$tool")
   need_program go "Go 1.26 or newer builds the cluster's programs: https://go.dev/dl/"
   mkdir -p "${path%/*}"
+  rm -f "$path".building.* # of a build that was killed; the lock says that none is under way
   say "building $tool $version"
   (
     cd "$here/tools/$(tool_module "$tool")" || exit
