@@ -6,13 +6,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
 use super::event::{Failure, FailureClass, Intent};
 use super::lease::LeaseGuard;
+use super::schedule::backoff;
 use crate::model::{Address, Outputs};
 use crate::world::{Observation, StepContext, World};
 
 /// How long a step that was told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(20);
+/// Bound on an effect whose step gives none, and on every undo: restoring a large database takes longer than the step that
+/// made it necessary, and cutting it short helps nobody.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What a task tells the loop.
 #[derive(Debug)]
@@ -59,105 +66,174 @@ pub enum Scope {
     ObserveOnly,
 }
 
-/// Attempts a step.
-pub async fn step(
-    world: Arc<dyn World>,
-    cx: StepContext,
-    intent: Intent,
-    scope: Scope,
-    guard: LeaseGuard,
-) -> Report {
-    let step = cx.step.address.clone();
-    if intent == Intent::ObserveFirst {
-        match world.observe(&cx).await {
-            Observation::Done(outputs) => {
-                return Report::Succeeded { step, outputs, adopted: true };
-            }
-            Observation::NotDone => {}
-            Observation::Unknown(question) => {
-                return Report::Failed { step, failure: unclear(&question) };
-            }
-        }
-    }
-    if scope == Scope::ObserveOnly {
-        let message = "nothing of it was there, and the run is ending: it was not begun again";
-        return Report::Failed { step, failure: Failure::transient(message) };
-    }
-    if cx.cancel.is_cancelled() || !guard.holds().await {
-        return Report::Abandoned { step };
-    }
-    let acted = bounded(&cx, world.act(&cx)).await;
-    match acted {
-        Ok(outputs) => Report::Succeeded { step, outputs, adopted: false },
-        Err(failure) if failure.class == FailureClass::Unknown => match world.observe(&cx).await {
-            Observation::Done(outputs) => Report::Succeeded { step, outputs, adopted: true },
-            Observation::NotDone => Report::Failed { step, failure: nothing_there(failure) },
-            Observation::Unknown(question) => {
-                Report::Failed { step, failure: with_question(failure, &question) }
-            }
-        },
-        Err(failure) => Report::Failed { step, failure },
-    }
+/// What is known of an undo before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndoAfter {
+    /// The step succeeded: its effect is there.
+    Success,
+    /// The step failed: there may be nothing to undo, or a part.
+    Failure,
+    /// An earlier attempt at the undo has no recorded outcome, or failed.
+    Undo,
 }
 
-/// Attempts a step's undo. `look_first`: an earlier attempt, or the step's own failure, may have undone it already.
-pub async fn undo(
-    world: Arc<dyn World>,
-    cx: StepContext,
-    look_first: bool,
-    guard: LeaseGuard,
-) -> Report {
-    let step = cx.step.address.clone();
-    if look_first {
-        match world.observe_undo(&cx).await {
-            Observation::Done(_) => return Report::Undone { step },
-            Observation::NotDone => {}
-            Observation::Unknown(question) => {
-                return Report::UndoFailed { step, failure: unclear(&question) };
-            }
-        }
-    }
-    if cx.cancel.is_cancelled() || !guard.holds().await {
-        return Report::Abandoned { step };
-    }
-    match bounded(&cx, world.undo(&cx)).await {
-        Ok(()) => Report::Undone { step },
-        Err(failure) if failure.class == FailureClass::Unknown => {
-            match world.observe_undo(&cx).await {
-                Observation::Done(_) => Report::Undone { step },
-                Observation::NotDone => {
-                    Report::UndoFailed { step, failure: nothing_there(failure) }
+/// One attempt with what it needs.
+pub struct Attempt {
+    pub world: Arc<dyn World>,
+    pub clock: Arc<dyn Clock>,
+    /// Its `cancel` is a child of `stop`, which a timeout cancels alone.
+    pub cx: StepContext,
+    /// Cancelled when the run must stop at once.
+    pub stop: CancellationToken,
+    pub guard: LeaseGuard,
+    /// What a person found: taken where the world can't tell.
+    pub answer: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Step,
+    Undo,
+}
+
+impl Attempt {
+    pub async fn step(self, intent: Intent, scope: Scope) -> Report {
+        let step = self.cx.step.address.clone();
+        if intent == Intent::ObserveFirst {
+            match self.observe(Question::Step).await {
+                Observation::Done(outputs) => {
+                    return Report::Succeeded { step, outputs, adopted: true };
                 }
+                Observation::NotDone => {}
                 Observation::Unknown(question) => {
-                    Report::UndoFailed { step, failure: with_question(failure, &question) }
+                    return Report::Failed { step, failure: unclear(&question) };
                 }
             }
         }
-        Err(failure) => Report::UndoFailed { step, failure },
+        if scope == Scope::ObserveOnly {
+            let message = "nothing of it was there, and the run is ending: it was not begun again";
+            return Report::Failed { step, failure: Failure::transient(message) };
+        }
+        if !self.may_begin().await {
+            return Report::Abandoned { step };
+        }
+        let acted = self.bounded(self.cx.step.timeout_ms, self.world.act(&self.cx)).await;
+        match acted {
+            Ok(outputs) => Report::Succeeded { step, outputs, adopted: false },
+            Err(failure) if failure.class == FailureClass::Unknown => {
+                match self.observe(Question::Step).await {
+                    Observation::Done(outputs) => {
+                        Report::Succeeded { step, outputs, adopted: true }
+                    }
+                    Observation::NotDone => {
+                        Report::Failed { step, failure: nothing_there(failure) }
+                    }
+                    Observation::Unknown(question) => {
+                        Report::Failed { step, failure: with_question(failure, &question) }
+                    }
+                }
+            }
+            Err(failure) => Report::Failed { step, failure },
+        }
     }
-}
 
-/// Runs an effect under the step's timeout. One that does not end in time is told to, given a little time for it, and then
-/// left; what became of it is unknown.
-async fn bounded<T>(
-    cx: &StepContext,
-    effect: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let Some(timeout_ms) = cx.step.timeout_ms else { return effect.await };
-    tokio::pin!(effect);
-    tokio::select! {
-        result = &mut effect => return result,
-        () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => {}
+    pub async fn undo(self, after: UndoAfter) -> Report {
+        let step = self.cx.step.address.clone();
+        if after != UndoAfter::Success {
+            match (self.observe(Question::Undo).await, after) {
+                (Observation::Done(_), _) => return Report::Undone { step },
+                (Observation::NotDone, _) => {}
+                // The step ended by itself and said that it failed. What it left is what its rollback edge is for.
+                (Observation::Unknown(_), UndoAfter::Failure) => {}
+                (Observation::Unknown(question), UndoAfter::Undo | UndoAfter::Success) => {
+                    return Report::UndoFailed { step, failure: unclear(&question) };
+                }
+            }
+        }
+        if !self.may_begin().await {
+            return Report::Abandoned { step };
+        }
+        match self.bounded(None, self.world.undo(&self.cx)).await {
+            Ok(()) => Report::Undone { step },
+            Err(failure) if failure.class == FailureClass::Unknown => {
+                match self.observe(Question::Undo).await {
+                    Observation::Done(_) => Report::Undone { step },
+                    Observation::NotDone => {
+                        Report::UndoFailed { step, failure: nothing_there(failure) }
+                    }
+                    Observation::Unknown(question) => {
+                        Report::UndoFailed { step, failure: with_question(failure, &question) }
+                    }
+                }
+            }
+            Err(failure) => Report::UndoFailed { step, failure },
+        }
     }
-    cx.cancel.cancel();
-    match tokio::time::timeout(GRACE, effect).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(_)) | Err(_) => Err(Failure {
-            class: FailureClass::Unknown,
-            message: format!("it did not end within its timeout of {timeout_ms} ms"),
-            help: None,
-            evidence: Vec::new(),
-        }),
+
+    async fn may_begin(&self) -> bool {
+        // The lease is asked last: nothing stands between its answer and the effect.
+        !self.stop.is_cancelled() && self.guard.holds().await && !self.stop.is_cancelled()
+    }
+
+    /// Looks, and looks again while it can't be told: an API server that restarts answers a moment later. A person's
+    /// answer is taken where the world has none.
+    async fn observe(&self, question: Question) -> Observation {
+        // The attempt's own token may have been cancelled by its timeout.
+        let cx = StepContext { cancel: self.stop.child_token(), ..self.cx.clone() };
+        let looks = if self.answer.is_some() { 1 } else { self.cx.step.retry.attempts.max(1) };
+        let mut look = 1;
+        loop {
+            let observed = async {
+                match question {
+                    Question::Step => self.world.observe(&cx).await,
+                    Question::Undo => self.world.observe_undo(&cx).await,
+                }
+            };
+            let observed = tokio::select! {
+                biased;
+                observed = observed => observed,
+                () = self.clock.sleep(LONGEST) => {
+                    Observation::Unknown("looking at it took longer than a day".to_owned())
+                }
+            };
+            match (observed, self.answer) {
+                (Observation::Unknown(_), Some(true)) => {
+                    return Observation::Done(Outputs::new());
+                }
+                (Observation::Unknown(_), Some(false)) => return Observation::NotDone,
+                (Observation::Unknown(_), None) if look < looks => {
+                    self.clock.sleep(backoff(&self.cx.step.retry, look)).await;
+                    look += 1;
+                }
+                (observed, _) => return observed,
+            }
+        }
+    }
+
+    /// Runs an effect under its timeout. One that does not end in time is told to, given a little time for it, and
+    /// then left; what became of it is unknown.
+    async fn bounded<T>(
+        &self,
+        timeout_ms: Option<u64>,
+        effect: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let timeout = timeout_ms.map_or(LONGEST, Duration::from_millis);
+        tokio::pin!(effect);
+        tokio::select! {
+            biased;
+            result = &mut effect => return result,
+            () = self.clock.sleep(timeout) => {}
+        }
+        self.cx.cancel.cancel();
+        let late = tokio::select! {
+            biased;
+            result = effect => result.ok(),
+            () = self.clock.sleep(GRACE) => None,
+        };
+        late.ok_or_else(|| {
+            let waited = timeout.as_millis();
+            Failure::unknown(format!("it did not end within its timeout of {waited} ms"))
+        })
     }
 }
 
@@ -172,7 +248,11 @@ fn unclear(question: &str) -> Failure {
     Failure {
         class: FailureClass::Unknown,
         message: format!("it can't be told whether this happened: {question}"),
-        help: Some("look at it, put it right where needed, then `orthid resume`".to_owned()),
+        help: Some(
+            "look at it. If it can be made certain, put it right, then `orthid resume`; if you know the answer, \
+             `orthid resume --happened STEP` or `--not-happened STEP`"
+                .to_owned(),
+        ),
         evidence: Vec::new(),
     }
 }

@@ -37,18 +37,59 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    RunCreated { plan_digest: String, steps: u64 },
-    LeaseTaken { holder: String },
-    StepStarted { step: Address, attempt: u32, intent: Intent },
-    StepSucceeded { step: Address, outputs: Outputs, adopted: bool },
-    StepFailed { step: Address, failure: Failure },
-    StepSkipped { step: Address, reason: String },
-    UndoStarted { step: Address, attempt: u32 },
-    UndoSucceeded { step: Address },
-    UndoFailed { step: Address, failure: Failure },
-    ApprovalGiven { step: Address, by: String, statement: String },
-    RunPaused { reason: String },
-    RunFinished { status: RunStatus },
+    RunCreated {
+        plan_digest: String,
+        steps: u64,
+    },
+    LeaseTaken {
+        holder: String,
+    },
+    StepStarted {
+        step: Address,
+        attempt: u32,
+        intent: Intent,
+    },
+    StepSucceeded {
+        step: Address,
+        outputs: Outputs,
+        adopted: bool,
+    },
+    StepFailed {
+        step: Address,
+        failure: Failure,
+    },
+    StepSkipped {
+        step: Address,
+        reason: String,
+    },
+    UndoStarted {
+        step: Address,
+        attempt: u32,
+    },
+    UndoSucceeded {
+        step: Address,
+    },
+    UndoFailed {
+        step: Address,
+        failure: Failure,
+    },
+    ApprovalGiven {
+        step: Address,
+        by: String,
+        statement: String,
+    },
+    /// A person told what could not be observed: whether the step's effect, or the undo that is under way, happened.
+    AnswerGiven {
+        step: Address,
+        by: String,
+        happened: bool,
+    },
+    RunPaused {
+        reason: String,
+    },
+    RunFinished {
+        status: RunStatus,
+    },
 }
 
 /// Why an attempt starts.
@@ -142,7 +183,8 @@ impl Event {
             | Event::UndoStarted { step, .. }
             | Event::UndoSucceeded { step }
             | Event::UndoFailed { step, .. }
-            | Event::ApprovalGiven { step, .. } => Some(step),
+            | Event::ApprovalGiven { step, .. }
+            | Event::AnswerGiven { step, .. } => Some(step),
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
             | Event::RunPaused { .. }

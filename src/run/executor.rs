@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::event::{Record, RunId, RunStatus};
-use super::lease::{LeaseKeeper, LeaseTimes};
+use super::lease::{LeaseKeeper, LeaseTimes, Moment};
 use super::state::BrokenJournal;
 use crate::graph::{GraphError, StepGraph};
 use crate::model::{Address, Outputs, Residual};
@@ -29,9 +29,6 @@ use crate::plan::Plan;
 use crate::store::{Holder, Store, StoreError};
 use crate::world::{Progress, World};
 use run_loop::Run;
-
-/// Reads the clock; tests hand in one that jumps.
-pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
 
 /// Decides a `when` that was not known at plan time.
 pub type Conditions =
@@ -42,7 +39,7 @@ pub type Conditions =
 pub struct Deps {
     pub store: Arc<dyn Store>,
     pub world: Arc<dyn World>,
-    pub clock: Clock,
+    pub clock: Arc<dyn Clock>,
     pub conditions: Conditions,
 }
 
@@ -88,6 +85,9 @@ pub struct Options {
     pub notices: Option<mpsc::UnboundedSender<Notice>>,
     /// Approvals given in advance or at a prompt: step → who.
     pub approvals: BTreeMap<Address, GivenApproval>,
+    /// What a person found where the run could not tell by itself: did the step's effect (or, where its undo is in
+    /// question, the undo) happen?
+    pub answers: BTreeMap<Address, bool>,
 }
 
 /// An approval as the journal keeps it.
@@ -136,7 +136,7 @@ pub async fn start(
 ) -> Result<Outcome, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
     let keeper = take_lease(deps, &options, &job.subject).await?;
-    let mut run = Run::new(deps, options, job, keeper);
+    let mut run = Run::new(deps, options, job, &graph, keeper);
     match run.create(plan_bytes).await {
         Ok(()) => run.carry_out(&graph).await,
         Err(error) => run.give_up(error).await,
@@ -147,7 +147,7 @@ pub async fn start(
 pub async fn resume(deps: &Deps, options: Options, job: &Job) -> Result<Outcome, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
     let keeper = take_lease(deps, &options, &job.subject).await?;
-    let mut run = Run::new(deps, options, job, keeper);
+    let mut run = Run::new(deps, options, job, &graph, keeper);
     match run.reopen().await {
         Ok(()) => run.carry_out(&graph).await,
         Err(error) => run.give_up(error).await,
@@ -159,7 +159,8 @@ async fn take_lease(
     options: &Options,
     subject: &str,
 ) -> Result<LeaseKeeper, RunError> {
-    let asked = Instant::now();
+    let asked = Moment::now(&*deps.clock);
     let lease = deps.store.acquire_lease(subject, &options.holder, options.lease.ttl).await?;
-    Ok(LeaseKeeper::new(Arc::clone(&deps.store), lease, options.lease, asked))
+    let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
+    Ok(LeaseKeeper::new(store, clock, lease, options.lease, asked))
 }

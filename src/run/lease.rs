@@ -2,14 +2,14 @@
 //!
 //! Must not: write to a journal; it only renews.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use crate::store::{Lease, Store, StoreError};
 
 /// How long a lease lasts and how often it is renewed.
@@ -25,21 +25,36 @@ impl Default for LeaseTimes {
     }
 }
 
-/// A held lease with its heartbeat. Dropping it ends the heartbeat, not the lease.
-pub struct LeaseKeeper {
-    store: Arc<dyn Store>,
-    lease: Lease,
-    times: LeaseTimes,
-    deadline: Arc<watch::Sender<Instant>>,
-    /// Cancelled once another has taken the lease.
-    lost: CancellationToken,
-    heartbeat: JoinHandle<()>,
+/// An instant by both clocks: the stopwatch stands still while a machine sleeps, the wall clock may be set back.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    elapsed: Duration,
+    wall: Timestamp,
 }
 
-impl std::fmt::Debug for LeaseKeeper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LeaseKeeper").field("lease", &self.lease).finish_non_exhaustive()
+impl Moment {
+    pub fn now(clock: &dyn Clock) -> Moment {
+        Moment { elapsed: clock.elapsed(), wall: clock.now() }
     }
+
+    fn plus(self, ttl: Duration) -> Moment {
+        Moment {
+            elapsed: self.elapsed.saturating_add(ttl),
+            wall: self.wall.saturating_add(ttl).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// By neither clock is it `deadline` yet.
+    fn is_before(self, deadline: Moment) -> bool {
+        self.elapsed < deadline.elapsed && self.wall < deadline.wall
+    }
+}
+
+/// A held lease with its heartbeat. Dropping it ends the heartbeat, not the lease.
+#[derive(Debug)]
+pub struct LeaseKeeper {
+    guard: LeaseGuard,
+    heartbeat: JoinHandle<()>,
 }
 
 impl Drop for LeaseKeeper {
@@ -49,49 +64,38 @@ impl Drop for LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// `taken` is an instant from before the lease was asked for, so that our clock never promises more than the store's.
+    /// `asked` is from before the lease was asked for, so that our clock never promises more than the store's.
     pub fn new(
         store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
         lease: Lease,
         times: LeaseTimes,
-        taken: Instant,
+        asked: Moment,
     ) -> LeaseKeeper {
-        let (deadline, _) = watch::channel(taken + times.ttl);
-        let deadline = Arc::new(deadline);
+        let deadline = Arc::new(Mutex::new(asked.plus(times.ttl)));
         let lost = CancellationToken::new();
-        let heartbeat = tokio::spawn(beat(
-            Arc::clone(&store),
-            lease.clone(),
-            times,
-            Arc::clone(&deadline),
-            lost.clone(),
-        ));
-        LeaseKeeper { store, lease, times, deadline, lost, heartbeat }
+        let guard = LeaseGuard { store, clock, lease, times, deadline, lost };
+        let heartbeat = tokio::spawn(beat(guard.clone()));
+        LeaseKeeper { guard, heartbeat }
     }
 
     pub fn lease(&self) -> &Lease {
-        &self.lease
+        &self.guard.lease
     }
 
     /// Cancelled once the lease is known to be another's.
     pub fn lost(&self) -> &CancellationToken {
-        &self.lost
+        &self.guard.lost
     }
 
     pub fn guard(&self) -> LeaseGuard {
-        LeaseGuard {
-            store: Arc::clone(&self.store),
-            lease: self.lease.clone(),
-            times: self.times,
-            deadline: Arc::clone(&self.deadline),
-            lost: self.lost.clone(),
-        }
+        self.guard.clone()
     }
 
     /// Gives the lease back. A store that does not answer is no reason to fail: the lease runs out by itself.
     pub async fn release(self) {
         self.heartbeat.abort();
-        drop(self.store.release_lease(&self.lease).await);
+        drop(self.guard.store.release_lease(&self.guard.lease).await);
     }
 }
 
@@ -99,9 +103,10 @@ impl LeaseKeeper {
 #[derive(Clone)]
 pub struct LeaseGuard {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     lease: Lease,
     times: LeaseTimes,
-    deadline: Arc<watch::Sender<Instant>>,
+    deadline: Arc<Mutex<Moment>>,
     lost: CancellationToken,
 }
 
@@ -112,52 +117,39 @@ impl std::fmt::Debug for LeaseGuard {
 }
 
 impl LeaseGuard {
-    /// May an effect begin now? A process that was stopped past its lease's end wakes up here: it asks the store before it
-    /// does anything.
+    /// May an effect begin now? A process that was stopped past its lease's end wakes up here: it asks the store before
+    /// it does anything, and goes on asking while the store does not answer.
     pub async fn holds(&self) -> bool {
-        if self.lost.is_cancelled() {
-            return false;
-        }
-        if Instant::now() < *self.deadline.borrow() {
-            return true;
-        }
-        match renew(&self.store, &self.lease, self.times, &self.deadline).await {
-            Ok(()) => true,
-            Err(StoreError::Unavailable(_)) => false,
-            Err(_) => {
-                self.lost.cancel();
-                false
+        while !self.lost.is_cancelled() {
+            let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+            if Moment::now(&*self.clock).is_before(deadline) {
+                return true;
+            }
+            match self.renew().await {
+                Ok(()) => {}
+                Err(StoreError::Unavailable(_)) => self.clock.sleep(self.times.heartbeat).await,
+                Err(_) => self.lost.cancel(),
             }
         }
+        false
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let asked = Moment::now(&*self.clock);
+        self.store.renew_lease(&self.lease, self.times.ttl).await?;
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = asked.plus(self.times.ttl);
+        Ok(())
     }
 }
 
-async fn renew(
-    store: &Arc<dyn Store>,
-    lease: &Lease,
-    times: LeaseTimes,
-    deadline: &watch::Sender<Instant>,
-) -> Result<(), StoreError> {
-    let asked = Instant::now();
-    store.renew_lease(lease, times.ttl).await?;
-    deadline.send_replace(asked + times.ttl);
-    Ok(())
-}
-
-async fn beat(
-    store: Arc<dyn Store>,
-    lease: Lease,
-    times: LeaseTimes,
-    deadline: Arc<watch::Sender<Instant>>,
-    lost: CancellationToken,
-) {
+async fn beat(guard: LeaseGuard) {
     loop {
-        tokio::time::sleep(times.heartbeat).await;
-        match renew(&store, &lease, times, &deadline).await {
+        guard.clock.sleep(guard.times.heartbeat).await;
+        match guard.renew().await {
             // A store that does not answer is asked again; effects look at the deadline themselves.
             Ok(()) | Err(StoreError::Unavailable(_)) => {}
             Err(_) => {
-                lost.cancel();
+                guard.lost.cancel();
                 return;
             }
         }

@@ -5,6 +5,7 @@
 //! the one module of the crate that joins plan, store and world.
 
 mod attempt;
+mod clock;
 mod event;
 mod executor;
 mod journal;
@@ -13,10 +14,11 @@ mod report;
 mod schedule;
 mod state;
 
+pub use clock::{Clock, SystemClock};
 pub use event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
 pub use executor::{
-    Clock, Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError,
-    resume, start,
+    Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
+    start,
 };
 pub use journal::{canonical_bytes, record_hash};
 pub use lease::LeaseTimes;

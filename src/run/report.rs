@@ -132,7 +132,8 @@ impl Report {
             | Event::StepSkipped { .. }
             | Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
-            | Event::UndoFailed { .. } => {}
+            | Event::UndoFailed { .. }
+            | Event::AnswerGiven { .. } => {}
         }
     }
 }
@@ -179,6 +180,7 @@ impl StepReport {
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
             | Event::ApprovalGiven { .. }
+            | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
             | Event::RunFinished { .. } => {}
         }

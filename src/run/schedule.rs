@@ -63,7 +63,9 @@ pub struct Schedule<'g> {
     graph: &'g StepGraph,
     frontier: Frontier<'g>,
     ready: VecDeque<Next<'g>>,
-    probes_to_end: Vec<&'g Address>,
+    /// Probes whose steps have all finished, and how many of them were told already.
+    over: Vec<&'g Address>,
+    told: usize,
     ending: Option<Ending>,
     settled: usize,
 }
@@ -75,7 +77,8 @@ impl<'g> Schedule<'g> {
             graph,
             frontier: Frontier::new(graph),
             ready: VecDeque::new(),
-            probes_to_end: Vec::new(),
+            over: Vec::new(),
+            told: 0,
             ending: state.unwinding.then_some(Ending::Unwind),
             settled: 0,
         };
@@ -169,7 +172,14 @@ impl<'g> Schedule<'g> {
 
     /// Probes whose steps have all finished, each told once.
     pub fn take_probes_to_end(&mut self) -> Vec<&'g Address> {
-        std::mem::take(&mut self.probes_to_end)
+        let fresh = self.over[self.told..].to_vec();
+        self.told = self.over.len();
+        fresh
+    }
+
+    /// Have all steps finished that this probe runs beside? Then it ends as soon as it begins.
+    pub fn is_over(&self, probe: &Address) -> bool {
+        self.over.contains(&probe)
     }
 
     /// Has every step succeeded, been skipped, or been passed over?
@@ -190,7 +200,7 @@ impl<'g> Schedule<'g> {
                         self.ready.push_back(Next { address, intent: Intent::Act });
                     }
                 }
-                Ready::EndProbe(address) => self.probes_to_end.push(address),
+                Ready::EndProbe(address) => self.over.push(address),
             }
         }
     }

@@ -44,6 +44,8 @@ pub struct StepProgress {
     pub undo_attempts: u32,
     /// When the first attempt began, RFC 3339.
     pub started_at: Option<String>,
+    /// What a person told of the outcome that is open; forgotten with it.
+    pub answer: Option<bool>,
 }
 
 impl StepProgress {
@@ -53,7 +55,21 @@ impl StepProgress {
         transient_failures: 0,
         undo_attempts: 0,
         started_at: None,
+        answer: None,
     };
+}
+
+impl StepProgress {
+    /// Is it not known, or may it not be known, whether an effect or its undo happened?
+    pub fn is_open(&self) -> bool {
+        match &self.state {
+            StepState::Started | StepState::Undoing | StepState::UndoFailed(_) => true,
+            StepState::Failed(failure) => failure.class == FailureClass::Unknown,
+            StepState::Pending | StepState::Succeeded | StepState::Skipped | StepState::Undone => {
+                false
+            }
+        }
+    }
 }
 
 /// Whether the run goes on.
@@ -210,6 +226,7 @@ impl RunState {
                 self.approvals.insert(step.clone(), by.clone());
                 Ok(())
             }
+            Event::AnswerGiven { step, by: _, happened } => self.answered(step, *happened),
             Event::RunPaused { reason } => {
                 self.running()?;
                 self.phase = RunPhase::Paused(reason.clone());
@@ -292,6 +309,14 @@ impl RunState {
         Ok(())
     }
 
+    fn answered(&mut self, step: &Address, happened: bool) -> Result<(), String> {
+        self.running()?;
+        let progress = self.steps.get_mut(step).filter(|progress| progress.is_open());
+        let progress = progress.ok_or_else(|| format!("{step} has no open question"))?;
+        progress.answer = Some(happened);
+        Ok(())
+    }
+
     /// Moves a step to a state that may follow the one it is in.
     fn moved(
         &mut self,
@@ -304,6 +329,9 @@ impl RunState {
             return Err(format!("{step} is {current:?} and can't become {:?}", to.kind()));
         }
         let progress = self.steps.entry(step.clone()).or_insert(StepProgress::PENDING);
+        if !matches!(to.kind(), Kind::Started | Kind::Undoing) {
+            progress.answer = None;
+        }
         progress.state = to;
         Ok(progress)
     }

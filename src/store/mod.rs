@@ -4,6 +4,7 @@
 
 mod file;
 mod location;
+mod memory;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use location::Location;
+pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

@@ -61,6 +61,9 @@ pub struct StepContext {
     pub base: PathBuf,
     /// Cancelled when the attempt must end soon (interrupt, timeout, lost lease).
     pub cancel: CancellationToken,
+    /// Cancelled when the steps that a probe runs beside have all finished: it ends and reports. Means nothing to
+    /// other kinds.
+    pub finish: CancellationToken,
     pub progress: mpsc::Sender<Progress>,
 }
 

@@ -1,17 +1,17 @@
 //! What begins now: steps, undos, approvals and skips, noted before they are launched.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::run_loop::{Run, takes_place};
+use super::run_loop::{Run, Underway, takes_place};
 use crate::graph::StepGraph;
-use crate::model::{ApproveSpec, Outputs, Step, StepSpec};
-use crate::run::attempt::{self, Report, Scope};
+use crate::model::{Address, ApproveSpec, Outputs, Step, StepSpec};
+use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
 use crate::run::event::{Event, Failure, FailureClass, Intent};
 use crate::run::schedule::{Ending, Next, Schedule, undo_order};
 use crate::run::state::StepState;
@@ -21,11 +21,13 @@ use crate::world::StepContext;
 pub(super) struct Launch<'g> {
     step: &'g Step,
     work: Work,
+    /// The steps that this probe runs beside are over already.
+    is_over: bool,
 }
 
 enum Work {
     Step(Intent, Scope),
-    Undo { look_first: bool },
+    Undo(UndoAfter),
 }
 
 impl Run<'_> {
@@ -39,7 +41,7 @@ impl Run<'_> {
         while !self.is_stopping() && self.places < self.options.parallelism {
             let Some(Next { address, intent }) = schedule.next() else { break };
             let step = graph.get(address).expect("the schedule names steps of its graph");
-            if intent == Intent::Act && self.passed_over(step, schedule)? {
+            if self.passed_over(step, schedule)? {
                 continue;
             }
             if let StepSpec::Approve(spec) = &step.spec {
@@ -50,13 +52,15 @@ impl Run<'_> {
                 None => Scope::ObserveAndAct,
                 Some(Ending::Unwind | Ending::Stop | Ending::Stuck) => Scope::ObserveOnly,
             };
+            self.take_answer(address)?;
             let attempt = self.state.step(address).attempts + 1;
             self.note(Event::StepStarted { step: address.clone(), attempt, intent })?;
             schedule.started(address, &self.state);
             if takes_place(step) {
                 self.places += 1;
             }
-            begin.push(Launch { step, work: Work::Step(intent, scope) });
+            let is_over = schedule.is_over(address);
+            begin.push(Launch { step, work: Work::Step(intent, scope), is_over });
         }
         begin.extend(self.next_undo(graph, schedule, begin.is_empty())?);
         Ok(begin)
@@ -65,8 +69,12 @@ impl Run<'_> {
     /// Skips a step whose `when` turns out to be false.
     fn passed_over(&mut self, step: &Step, schedule: &mut Schedule<'_>) -> Result<bool, RunError> {
         let Some(condition) = &step.when else { return Ok(false) };
+        if self.state.step(&step.address).state != StepState::Pending {
+            return Ok(false);
+        }
         let address = step.address.clone();
-        match (self.deps.conditions)(condition, &self.state.outputs) {
+        let known = self.outputs_for(step);
+        match (self.deps.conditions)(condition, &known) {
             Ok(true) => Ok(false),
             Ok(false) => {
                 let reason = "its `when` is false".to_owned();
@@ -126,8 +134,37 @@ impl Run<'_> {
         let began = self.state.step(&step.address).started_at.as_ref();
         let began = began.and_then(|at| at.parse::<jiff::Timestamp>().ok());
         let (Some(began), Some(deadline_ms)) = (began, spec.deadline_ms) else { return false };
-        let waited = Duration::try_from((self.deps.clock)().duration_since(began));
+        let waited = Duration::try_from(self.deps.clock.now().duration_since(began));
         waited.is_ok_and(|waited| waited > Duration::from_millis(deadline_ms))
+    }
+
+    /// Notes what a person told of a step whose outcome is open.
+    fn take_answer(&mut self, address: &Address) -> Result<(), RunError> {
+        let Some(happened) = self.options.answers.get(address).copied() else { return Ok(()) };
+        if !self.state.step(address).is_open() {
+            return Ok(());
+        }
+        self.options.answers.remove(address);
+        let by = self.options.holder.who.clone();
+        self.note(Event::AnswerGiven { step: address.clone(), by, happened })
+    }
+
+    /// Outputs that a step may read: its own, those of the steps it depends on, and those of the steps that its arguments
+    /// name, directly or through another (a migration's verified backup, and the backup that was verified). Never
+    /// those of the whole plan, whose size no single step should pay for.
+    fn outputs_for(&self, step: &Step) -> BTreeMap<Address, Outputs> {
+        let mut found = BTreeMap::new();
+        let mut pending: Vec<&Address> = vec![&step.address];
+        pending.extend(&step.depends_on);
+        pending.extend(named(step));
+        while let Some(address) = pending.pop() {
+            if let Some(outputs) = self.state.outputs.get(address)
+                && found.insert(address.clone(), outputs.clone()).is_none()
+            {
+                pending.extend(self.graph.get(address).into_iter().flat_map(named));
+            }
+        }
+        found
     }
 
     /// The step to undo now: one at a time, once nothing else is under way.
@@ -150,39 +187,62 @@ impl Run<'_> {
         if self.undo_failed {
             return Ok(None);
         }
+        self.take_answer(&step.address)?;
         let progress = self.state.step(&step.address);
         let attempt = progress.undo_attempts + 1;
-        let look_first = progress.state != StepState::Succeeded;
+        let after = match &progress.state {
+            StepState::Succeeded => UndoAfter::Success,
+            StepState::Failed(_) => UndoAfter::Failure,
+            StepState::Pending
+            | StepState::Started
+            | StepState::Skipped
+            | StepState::Undoing
+            | StepState::Undone
+            | StepState::UndoFailed(_) => UndoAfter::Undo,
+        };
         self.note(Event::UndoStarted { step: step.address.clone(), attempt })?;
-        Ok(Some(Launch { step, work: Work::Undo { look_first } }))
+        Ok(Some(Launch { step, work: Work::Undo(after), is_over: false }))
     }
 
     /// Begins a task. Its record is durable by now.
     pub(super) fn launch(&mut self, launch: Launch<'_>) {
-        let Launch { step, work } = launch;
-        let cancel = CancellationToken::new();
+        let Launch { step, work, is_over } = launch;
+        let underway = Underway::default();
+        if is_over {
+            underway.finish.cancel();
+        }
+        let progress = self.state.step(&step.address);
+        let attempt = match work {
+            Work::Step(..) => progress.attempts,
+            Work::Undo(_) => progress.undo_attempts,
+        };
         let cx = StepContext {
             run: self.job.run.clone(),
             plan: Arc::clone(&self.job.plan),
             step: step.clone(),
-            attempt: self.state.step(&step.address).attempts,
-            outputs: self.shared_outputs(),
+            attempt,
+            outputs: Arc::new(self.outputs_for(step)),
             evidence: self.options.evidence.clone(),
             base: self.options.base.clone(),
-            cancel: cancel.clone(),
+            cancel: underway.stop.child_token(),
+            finish: underway.finish.clone(),
             progress: self.progress.clone(),
         };
-        self.running.insert(step.address.clone(), cancel);
-        let world = Arc::clone(&self.deps.world);
-        let guard = self.keeper.guard();
+        let attempt = Attempt {
+            world: Arc::clone(&self.deps.world),
+            clock: Arc::clone(&self.deps.clock),
+            cx,
+            stop: underway.stop.clone(),
+            guard: self.keeper.guard(),
+            answer: progress.answer,
+        };
+        self.running.insert(step.address.clone(), underway);
         let address = step.address.clone();
         self.tasks.spawn(async move {
             let work = async move {
                 match work {
-                    Work::Step(intent, scope) => {
-                        attempt::step(world, cx, intent, scope, guard).await
-                    }
-                    Work::Undo { look_first } => attempt::undo(world, cx, look_first, guard).await,
+                    Work::Step(intent, scope) => attempt.step(intent, scope).await,
+                    Work::Undo(after) => attempt.undo(after).await,
                 }
             };
             // A panic is a bug of ours; what it left behind can't be told.
@@ -191,7 +251,24 @@ impl Run<'_> {
     }
 }
 
-fn panicked(step: crate::model::Address) -> Report {
+/// Steps that a step's arguments name, beyond what expressions read.
+fn named(step: &Step) -> Vec<&Address> {
+    let restore = step.rollback.as_ref().and_then(|rollback| rollback.restore.as_ref());
+    let argument = match &step.spec {
+        StepSpec::Verify(spec) => Some(&spec.backup),
+        StepSpec::Migrate(spec) => spec.backup.as_ref(),
+        StepSpec::Approve(_)
+        | StepSpec::Backup(_)
+        | StepSpec::Roll(_)
+        | StepSpec::Smoke(_)
+        | StepSpec::Probe(_)
+        | StepSpec::Run(_)
+        | StepSpec::Checkpoint => None,
+    };
+    restore.into_iter().chain(argument).collect()
+}
+
+fn panicked(step: Address) -> Report {
     let failure = Failure {
         class: FailureClass::Unknown,
         message: "orthid failed while it worked on this step; this is a bug".to_owned(),

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::run_loop::Run;
 use super::{Notice, RunError};
 use crate::run::event::{Event, Record, RunStatus};
@@ -62,7 +60,7 @@ impl Run<'_> {
             run: self.job.run.clone(),
             seq: self.state.seq + 1,
             epoch: self.keeper.lease().epoch,
-            at: format!("{:.6}", (self.deps.clock)()),
+            at: format!("{:.6}", self.deps.clock.now()),
             event,
             previous: self.state.last_hash.clone(),
         };
@@ -77,14 +75,14 @@ impl Run<'_> {
         if records.is_empty() {
             return Ok(());
         }
-        let patience = Instant::now() + STORE_PATIENCE;
+        let patience = self.deps.clock.elapsed() + STORE_PATIENCE;
         let (mut pause, longest) = STORE_PAUSE;
         loop {
             match self.deps.store.append(self.keeper.lease(), &records).await {
                 Ok(()) => break,
                 // Appending the same records again is safe: a store that has them already says so.
-                Err(StoreError::Unavailable(_)) if Instant::now() < patience => {
-                    tokio::time::sleep(pause).await;
+                Err(StoreError::Unavailable(_)) if self.deps.clock.elapsed() < patience => {
+                    self.deps.clock.sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
                 Err(error) => return Err(error.into()),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Deps, Job, Notice, Options, Outcome, RunError};
 use crate::graph::StepGraph;
-use crate::model::{Address, Outputs, Step, StepKind};
+use crate::model::{Address, Step, StepKind};
 use crate::run::attempt::Report;
+use crate::run::clock::Clock;
 use crate::run::event::{Event, Failure, FailureClass, Record, RunStatus};
 use crate::run::lease::LeaseKeeper;
 use crate::run::schedule::{Ending, Schedule, Verdict, backoff, verdict};
@@ -32,6 +32,15 @@ enum Stop {
     Timeout,
     /// An effect did not begin because the lease could not be confirmed.
     NoLease,
+}
+
+/// How to end what is under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Underway {
+    /// At once, without a word.
+    pub(super) stop: CancellationToken,
+    /// A probe: its steps are over, it ends and reports.
+    pub(super) finish: CancellationToken,
 }
 
 /// What to do again once its delay is over.
@@ -61,8 +70,8 @@ pub(super) struct Run<'a> {
     pub(super) tasks: JoinSet<Report>,
     /// Steps under way that take one of the parallel places.
     pub(super) places: usize,
-    /// Token by step under way.
-    pub(super) running: BTreeMap<Address, CancellationToken>,
+    pub(super) graph: &'a StepGraph,
+    pub(super) running: BTreeMap<Address, Underway>,
     pub(super) waiting_approvals: Vec<Address>,
     /// Steps still to be undone, the next one first; none until unwinding begins.
     pub(super) unwind: Option<VecDeque<Address>>,
@@ -72,8 +81,6 @@ pub(super) struct Run<'a> {
     retries: JoinSet<Retry>,
     inbox: mpsc::Receiver<Progress>,
     stop: Option<Stop>,
-    /// Outputs as tasks see them; none when the state has newer ones.
-    outputs: Option<Arc<BTreeMap<Address, Outputs>>>,
 }
 
 impl<'a> Run<'a> {
@@ -81,6 +88,7 @@ impl<'a> Run<'a> {
         deps: &'a Deps,
         options: Options,
         job: &'a Job,
+        graph: &'a StepGraph,
         keeper: LeaseKeeper,
     ) -> Run<'a> {
         let (progress, inbox) = mpsc::channel(MESSAGES);
@@ -93,6 +101,7 @@ impl<'a> Run<'a> {
             keeper,
             tasks: JoinSet::new(),
             places: 0,
+            graph,
             running: BTreeMap::new(),
             waiting_approvals: Vec::new(),
             unwind: None,
@@ -101,7 +110,6 @@ impl<'a> Run<'a> {
             retries: JoinSet::new(),
             inbox,
             stop: None,
-            outputs: None,
         }
     }
 
@@ -132,14 +140,15 @@ impl<'a> Run<'a> {
 
     async fn run_loop(&mut self, graph: &StepGraph) -> Result<Outcome, RunError> {
         let mut schedule = Schedule::new(graph, &self.state);
-        let deadline = self.options.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline =
+            self.options.timeout.map(|timeout| self.deps.clock.elapsed().saturating_add(timeout));
         loop {
             let begin = self.choose(graph, &mut schedule)?;
             self.flush().await?;
             for launch in begin {
                 self.launch(launch);
             }
-            self.end_probes(graph, &mut schedule);
+            self.end_probes(&mut schedule);
             if self.tasks.is_empty()
                 && let Some(outcome) = self.settle(&schedule).await?
             {
@@ -157,19 +166,20 @@ impl<'a> Run<'a> {
     }
 
     /// Tells probes to end whose steps are over, and all of them when the run is ending.
-    fn end_probes(&self, graph: &StepGraph, schedule: &mut Schedule<'_>) {
+    fn end_probes(&self, schedule: &mut Schedule<'_>) {
         for probe in schedule.take_probes_to_end() {
-            if let Some(cancel) = self.running.get(probe) {
-                cancel.cancel();
+            if let Some(underway) = self.running.get(probe) {
+                underway.finish.cancel();
             }
         }
         let is_over = self.is_stopping() || schedule.ending().is_some();
         if !is_over || self.places > 0 {
             return;
         }
-        for (address, cancel) in &self.running {
-            if graph.get(address).is_some_and(|step| !takes_place(step)) {
-                cancel.cancel();
+        for (address, underway) in &self.running {
+            if self.graph.get(address).is_some_and(|step| !takes_place(step)) {
+                // A run that pauses will probe again; one that ends hears what was probed.
+                if self.is_stopping() { underway.stop.cancel() } else { underway.finish.cancel() }
             }
         }
     }
@@ -183,16 +193,17 @@ impl<'a> Run<'a> {
     ) -> Result<(), RunError> {
         for report in reports {
             let step = report.step().clone();
-            self.running.remove(&step);
+            let stopped = self.running.remove(&step).is_some_and(|under| under.stop.is_cancelled());
+            if stopped && graph.get(&step).is_some_and(|step| !takes_place(step)) {
+                // The journal keeps the probe as started, and a later process begins it again.
+                continue;
+            }
             let undoing = self.state.step(&step).state == StepState::Undoing;
             if !undoing && graph.get(&step).is_some_and(takes_place) {
                 self.places -= 1;
             }
             match report {
                 Report::Succeeded { step, outputs, adopted } => {
-                    if !outputs.is_empty() {
-                        self.outputs = None;
-                    }
                     self.note(Event::StepSucceeded { step: step.clone(), outputs, adopted })?;
                     schedule.finished(&step, &self.state);
                 }
@@ -249,8 +260,9 @@ impl<'a> Run<'a> {
     }
 
     fn retry(&mut self, delay: Duration, what: Retry) {
+        let clock = Arc::clone(&self.deps.clock);
         self.retries.spawn(async move {
-            tokio::time::sleep(delay).await;
+            clock.sleep(delay).await;
             what
         });
     }
@@ -305,7 +317,7 @@ impl<'a> Run<'a> {
         Ok(Outcome::WaitingForApproval(waiting))
     }
 
-    async fn wait(&mut self, deadline: Option<Instant>) -> Heard {
+    async fn wait(&mut self, deadline: Option<Duration>) -> Heard {
         let control = self.options.control.clone();
         let stopping = self.is_stopping();
         loop {
@@ -332,25 +344,23 @@ impl<'a> Run<'a> {
                 Some(Ok(retry)) = self.retries.join_next(), if !stopping => {
                     return Heard::Retry(retry);
                 }
-                () = until(deadline), if !stopping => return Heard::Stop(Stop::Timeout),
+                () = until(&*self.deps.clock, deadline), if !stopping => return Heard::Stop(Stop::Timeout),
             }
         }
     }
 
     /// Ends what is under way: told to end, given a little time, then dropped.
     async fn stop_tasks(&mut self) {
-        for cancel in self.running.values() {
-            cancel.cancel();
+        for underway in self.running.values() {
+            underway.stop.cancel();
         }
         let tasks = &mut self.tasks;
         let ended = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(HARD_STOP, ended).await.is_err() {
-            self.tasks.abort_all();
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = self.deps.clock.sleep(HARD_STOP) => self.tasks.abort_all(),
         }
-    }
-
-    pub(super) fn shared_outputs(&mut self) -> Arc<BTreeMap<Address, Outputs>> {
-        Arc::clone(self.outputs.get_or_insert_with(|| Arc::new(self.state.outputs.clone())))
     }
 }
 
@@ -369,9 +379,10 @@ pub(super) fn takes_place(step: &Step) -> bool {
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+/// `deadline` by the stopwatch of the clock.
+async fn until(clock: &dyn Clock, deadline: Option<Duration>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        Some(deadline) => clock.sleep(deadline.saturating_sub(clock.elapsed())).await,
         None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::model::{OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
+use crate::run::SystemClock;
 use crate::run::event::{Event, Failure};
 use crate::store::SqliteStore;
 use crate::world::{Observation, StepContext};
@@ -96,7 +97,7 @@ impl Stage {
         let deps = Deps {
             store: Arc::new(store),
             world: Arc::clone(&world) as Arc<dyn World>,
-            clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
+            clock: Arc::new(SystemClock::new()),
             conditions: Arc::new(|_, _| Ok(true)),
         };
         let job = Job {
@@ -119,6 +120,7 @@ impl Stage {
             control: Control::default(),
             notices: None,
             approvals: BTreeMap::new(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -190,13 +192,35 @@ async fn an_unknown_outcome_is_observed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_is_stuck_and_observed_again_on_resume() {
+async fn what_cannot_be_told_is_stuck_until_a_person_answers() {
+    let looks = "observe unclear, observe unclear, observe unclear";
     let stage = Stage::new(vec![step("unclear", &[])]).await;
     stage.act_fails("unclear", vec![Failure::unknown("cut")]);
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
-    assert_eq!(stage.log(), "act unclear, observe unclear");
+    assert_eq!(stage.log(), format!("act unclear, {looks}"));
     assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.log(), looks);
+    let mut options = stage.options();
+    options.answers.insert(Address::new(StepKind::Run, "unclear"), true);
+    let outcome = resume(&stage.deps, options, &stage.job).await.unwrap();
+    assert_eq!(outcome, Outcome::Finished(RunStatus::Succeeded));
     assert_eq!(stage.log(), "observe unclear");
+    let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
+    let answered = |record: &Record| matches!(&record.event, Event::AnswerGiven { happened: true, by, .. } if by == "test");
+    assert_eq!(records.iter().filter(|record| answered(record)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_step_that_a_person_says_did_not_happen_is_acted_on_again() {
+    let stage = Stage::new(vec![step("unclear", &[])]).await;
+    stage.act_fails("unclear", vec![Failure::unknown("cut")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
+    stage.log();
+    let mut options = stage.options();
+    options.answers.insert(Address::new(StepKind::Run, "unclear"), false);
+    let outcome = resume(&stage.deps, options, &stage.job).await.unwrap();
+    assert_eq!(outcome, Outcome::Finished(RunStatus::Succeeded));
+    assert_eq!(stage.log(), "observe unclear, act unclear");
 }
 
 #[tokio::test]
