@@ -6,15 +6,32 @@
 //!
 //! Must not: do I/O; the caller hands in sources, variables and files.
 
+mod budget;
+mod check;
 mod code;
 mod config;
+mod decode;
 mod diagnostic;
+mod duration;
+mod eval;
 pub mod fmt;
+pub mod functions;
+mod instantiate;
+mod load;
+mod locals;
+mod references;
 mod render;
+mod residual;
+pub mod schema;
 mod scope;
 mod source;
 mod syntax;
+mod types;
 mod value;
+mod variables;
+
+#[cfg(test)]
+mod tests;
 
 pub use code::Code;
 pub use config::{
@@ -22,5 +39,8 @@ pub use config::{
     VariableInput, VariableOrigin,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity, printable};
+pub use load::{inspect, load};
+pub use residual::{ResidualError, eval_condition, eval_residual};
 pub use source::{Source, Sources, Span};
 pub use value::Value;
+pub use variables::variable_file;

@@ -1,20 +1,119 @@
-//! What names in expressions stand for.
+//! What names in expressions stand for: of the whole plan, of a path, of one hop, of one instance of a step.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use semver::Version;
 
 use super::Value;
-use crate::model::Address;
+use super::config::HopFilter;
+use super::syntax::Name;
+use crate::model::{Address, Hop, HopKind, Outputs};
 
-/// The names that are the same in all of a plan.
+/// The names that are the same in all of a plan. A value that could not be computed is none: it was reported.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlanScope {
-    pub plan_name: String,
-    pub variables: BTreeMap<String, Value>,
-    pub steps: HashMap<Address, usize>,
+    pub name: String,
+    pub variables: BTreeMap<String, Option<Value>>,
+    pub locals: super::locals::Locals,
+    /// The release's name and what can be read of it.
+    pub release: Option<(String, Value)>,
+    pub databases: BTreeSet<String>,
+    pub blocks: Vec<BlockInfo>,
+    pub block_index: HashMap<Address, usize>,
+    /// The contents of files that `file()` read, so that instantiating reads nothing.
+    pub files: BTreeMap<String, String>,
+    /// Bytes of source, which the budget grows with.
+    pub source_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BlockInfo {
+    pub address: Address,
+    pub hops: HopFilter,
 }
 
 impl PlanScope {
     pub fn step_index(&self, block: &Address) -> Option<usize> {
-        self.steps.get(block).copied()
+        self.block_index.get(block).copied()
     }
+}
+
+/// One hop as expressions see it. What only the cluster knows is none while validating.
+#[derive(Clone, Debug)]
+pub(super) struct HopScope {
+    pub index: usize,
+    pub from: Option<Version>,
+    pub to: Version,
+    pub kind: Option<HopKind>,
+}
+
+/// The hops that steps are instantiated for, and the instances that there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PathScope {
+    pub hops: Vec<HopScope>,
+    /// Made up, because the installed version is not known.
+    pub symbolic: bool,
+    /// `for_each` keys by block and hop; none where the block has no `for_each`. Absent: not instantiated there.
+    pub instances: HashMap<(usize, Option<usize>), Option<Vec<Name>>>,
+}
+
+impl PathScope {
+    pub fn of(hops: &[Hop]) -> PathScope {
+        let hops = hops.iter().map(|hop| HopScope {
+            index: hop.index,
+            from: Some(hop.from.clone()),
+            to: hop.to.clone(),
+            kind: Some(hop.kind),
+        });
+        PathScope { hops: hops.collect(), ..PathScope::default() }
+    }
+
+    pub fn symbolic(to: Version) -> PathScope {
+        let hop = HopScope { index: 0, from: None, to, kind: None };
+        PathScope { hops: vec![hop], symbolic: true, ..PathScope::default() }
+    }
+
+    /// Does a block with this filter have instances at the hop?
+    pub fn admits(&self, filter: HopFilter, hop: Option<usize>) -> bool {
+        match (filter, hop) {
+            (HopFilter::Every, _) | (_, None) => true,
+            (HopFilter::First, Some(hop)) => hop == 0,
+            (HopFilter::Last, Some(hop)) => hop + 1 == self.hops.len(),
+        }
+    }
+
+    /// The address of a block at a hop, without a `for_each` key.
+    pub fn address(&self, block: &Address, hop: Option<usize>) -> Address {
+        match hop {
+            Some(hop) if self.hops.len() > 1 => {
+                block.clone().with_key(self.hops[hop].to.to_string())
+            }
+            Some(_) | None => block.clone(),
+        }
+    }
+}
+
+/// Everything that an expression may name.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub plan: &'a PlanScope,
+    pub locals: &'a BTreeMap<Name, Option<Value>>,
+    pub path: &'a PathScope,
+    /// Position of the current hop in the path.
+    pub hop: Option<usize>,
+    pub each: Option<&'a (Value, Value)>,
+    /// What earlier requests of the same step captured.
+    pub captures: Option<&'a BTreeSet<String>>,
+    pub moment: Moment<'a>,
+}
+
+/// When an expression is computed.
+#[derive(Clone, Copy)]
+pub(super) enum Moment<'a> {
+    /// Before steps can be named: variables, `release`, `for_each`.
+    Early,
+    /// Planning: outputs, secrets and the environment are deferred.
+    Plan,
+    /// A step is about to run: what was deferred is there.
+    Apply { outputs: &'a BTreeMap<Address, Outputs>, env: &'a dyn Fn(&str) -> Option<String> },
 }

@@ -66,6 +66,8 @@ pub enum Reference {
     /// A step with `for_each`, not yet narrowed to one of its instances; keys of the instances.
     Steps(Address, Vec<Arc<str>>),
     Database(String),
+    /// What an earlier request of the same step captured; `{{name}}` in the stored request.
+    Capture(String),
 }
 
 /// What is left of an expression whose value is not known when planning.
@@ -152,6 +154,7 @@ impl Value {
                 Reference::Step(_) => "step",
                 Reference::Steps(..) => "step with several instances",
                 Reference::Database(_) => "database",
+                Reference::Capture(_) => "captured value",
             },
             Value::Deferred(_) => "value that is not known yet",
         }
@@ -174,7 +177,7 @@ impl Value {
                 Reference::Steps(address, keys) => {
                     into.extend(keys.iter().map(|key| address.clone().with_key(&**key)));
                 }
-                Reference::Database(_) => {}
+                Reference::Database(_) | Reference::Capture(_) => {}
             },
             Value::Deferred(deferred) => into.extend(deferred.steps.iter().cloned()),
         }
@@ -186,11 +189,11 @@ impl Value {
             Value::String(text) => Some(text.clone()),
             Value::Bool(b) => Some(Arc::from(if *b { "true" } else { "false" })),
             Value::Number(number) => Some(Arc::from(number.to_string())),
-            Value::Null
-            | Value::List(_)
-            | Value::Object(_)
-            | Value::Reference(_)
-            | Value::Deferred(_) => None,
+            Value::Reference(reference) => match &**reference {
+                Reference::Capture(name) => Some(Arc::from(format!("{{{{{name}}}}}"))),
+                Reference::Step(_) | Reference::Steps(..) | Reference::Database(_) => None,
+            },
+            Value::Null | Value::List(_) | Value::Object(_) | Value::Deferred(_) => None,
         }
     }
 
@@ -243,7 +246,8 @@ impl Value {
                         .collect::<Option<_>>()?,
                 )
             }
-            Value::Reference(_) | Value::Deferred(_) => return None,
+            Value::Reference(_) => (&*self.to_text()?).into(),
+            Value::Deferred(_) => return None,
         })
     }
 

@@ -11,8 +11,8 @@ mod parser;
 mod template;
 
 pub use ast::{
-    Attribute, Binary, Block, Body, Call, Expr, For, Kind, Label, Name, Part, PartFor, PartIf,
-    Splat, Step, Unary,
+    Attribute, Binary, Block, Body, Call, Expr, For, Kind, Name, Part, PartFor, PartIf, Splat,
+    Step, Unary,
 };
 
 use super::{Diagnostic, Source};

@@ -1,0 +1,52 @@
+//! How much work and memory a plan's expressions may take. A plan is text from somewhere; evaluating it must end.
+
+use std::cell::Cell;
+
+/// Operations that any plan may take; roughly a quarter of a second.
+const OPERATIONS: u64 = 2_000_000;
+const OPERATIONS_PER_BYTE: u64 = 2;
+/// Bytes of values that any plan may make, all together.
+const BYTES: u64 = 48 << 20;
+const BYTES_PER_BYTE: u64 = 6;
+/// Collections in collections.
+pub(super) const MAX_VALUE_DEPTH: u16 = 64;
+/// Steps that a plan may be instantiated to.
+pub(super) const MAX_STEPS: usize = 200_000;
+
+#[derive(Debug)]
+pub(super) struct Budget {
+    operations: Cell<u64>,
+    bytes: Cell<u64>,
+    reported: Cell<bool>,
+}
+
+impl Budget {
+    /// For a plan of so many bytes of source, instantiated so many times.
+    pub fn new(source_bytes: usize, times: usize) -> Budget {
+        let source = source_bytes as u64 * times.max(1) as u64;
+        Budget {
+            operations: Cell::new(OPERATIONS + source * OPERATIONS_PER_BYTE),
+            bytes: Cell::new(BYTES + source * BYTES_PER_BYTE),
+            reported: Cell::new(false),
+        }
+    }
+
+    /// False where nothing is left.
+    #[must_use]
+    pub fn spend(&self, operations: u64, bytes: u64) -> bool {
+        let (left, bytes_left) = (self.operations.get(), self.bytes.get());
+        if left < operations || bytes_left < bytes {
+            self.operations.set(0);
+            self.bytes.set(0);
+            return false;
+        }
+        self.operations.set(left - operations);
+        self.bytes.set(bytes_left - bytes);
+        true
+    }
+
+    /// Once is enough: is this the first report?
+    pub fn first_report(&self) -> bool {
+        !self.reported.replace(true)
+    }
+}

@@ -1,0 +1,286 @@
+//! One function a kind of step: block → spec.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+
+use super::{Common, Reader, attribute, block, blocks, needed};
+use crate::lang::diagnostic::shown;
+use crate::lang::eval::{Eval, Failed};
+use crate::lang::syntax::{Block, Body};
+use crate::lang::value::Reference;
+use crate::lang::{Code, Diagnostic, Span, Value};
+use crate::model::{
+    ApproveSpec, BackupSpec, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, RollSpec, Rollback,
+    RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
+};
+
+/// Helm's own default is 5 minutes.
+const HELM_TIMEOUT_MS: u64 = 600_000;
+const PROBE_EVERY_MS: u64 = 200;
+
+/// Reads a step. The hop's target is what versions default to.
+pub(in crate::lang) fn step(
+    reader: &mut Reader,
+    kind: StepKind,
+    block: &Block,
+    hop_to: Option<&Version>,
+) -> Eval<(Common, StepSpec)> {
+    let body = &block.body;
+    let common = Common::read(reader, body);
+    let timeout_ms = common.as_ref().ok().and_then(|common| common.timeout_ms);
+    let spec = match kind {
+        StepKind::Approve => reader.approve(body).map(StepSpec::Approve),
+        StepKind::Backup => reader.backup(body).map(StepSpec::Backup),
+        StepKind::Verify => reader.verify(body).map(StepSpec::Verify),
+        StepKind::Migrate => reader.migrate(body, hop_to).map(StepSpec::Migrate),
+        StepKind::Roll => reader.roll(block, hop_to, timeout_ms).map(StepSpec::Roll),
+        StepKind::Smoke => reader.smoke(body).map(StepSpec::Smoke),
+        StepKind::Probe => reader.probe(body).map(Box::new).map(StepSpec::Probe),
+        StepKind::Run => reader.run(body).map(StepSpec::Run),
+        StepKind::Checkpoint => Ok(StepSpec::Checkpoint),
+    };
+    let (mut common, spec) = (common?, spec?);
+    match &spec {
+        StepSpec::Run(run) if run.undo.is_some() => {
+            common.rollback.get_or_insert_with(Rollback::default);
+        }
+        StepSpec::Run(_) if common.rollback.is_some() => {
+            let span = super::block(body, "rollback").map_or(block.span, |block| block.span);
+            let diagnostic =
+                Diagnostic::new(Code::MissingAttribute, "`rollback` of a `run` step needs `undo`")
+                    .label(span, "undone how?")
+                    .help("`undo = [\"program\", \"argument\"]` is the command that undoes");
+            return reader.on.fail(diagnostic);
+        }
+        StepSpec::Roll(_) => {
+            // Helm counts its timeout for each of its phases: hooks before, the wait, hooks after, the rollback.
+            const HELM_PHASES: u64 = 4;
+            let helm = common.timeout_ms.unwrap_or(HELM_TIMEOUT_MS);
+            common.timeout_ms = Some(helm.saturating_mul(HELM_PHASES).saturating_add(60_000));
+        }
+        StepSpec::Run(_)
+        | StepSpec::Approve(_)
+        | StepSpec::Backup(_)
+        | StepSpec::Verify(_)
+        | StepSpec::Migrate(_)
+        | StepSpec::Smoke(_)
+        | StepSpec::Probe(_)
+        | StepSpec::Checkpoint => {}
+    }
+    Ok((common, spec))
+}
+
+impl Reader<'_, '_> {
+    fn approve(&mut self, body: &Body) -> Eval<ApproveSpec> {
+        let keys = self.texts(body, "keys");
+        let keys = keys.and_then(|keys| self.public_keys(body, keys.unwrap_or_default()));
+        let deadline_ms = self.duration(body, "deadline");
+        Ok(ApproveSpec { keys: keys?, deadline_ms: deadline_ms? })
+    }
+
+    fn public_keys(&mut self, body: &Body, keys: Vec<String>) -> Eval<Vec<String>> {
+        use base64::Engine as _;
+        const KEY_BYTES: usize = 32;
+        for key in &keys {
+            let decoded = base64::engine::general_purpose::STANDARD.decode(key);
+            if decoded.is_ok_and(|bytes| bytes.len() == KEY_BYTES) || key == super::NOT_SET {
+                continue;
+            }
+            let message = format!("`{}` is not a public key", shown(key));
+            let diagnostic = Diagnostic::new(Code::InvalidValue, message)
+                .label(self.span_of(body, "keys"), "here")
+                .help("a key is an ed25519 public key: 32 bytes in Base64");
+            return self.on.fail(diagnostic);
+        }
+        Ok(keys)
+    }
+
+    fn backup(&mut self, body: &Body) -> Eval<BackupSpec> {
+        let database = self.database(body);
+        let to = self.full_text(body, "to");
+        let to = to.and_then(|to| self.destination(body, to));
+        Ok(BackupSpec {
+            database: needed(database)?,
+            to: to?.unwrap_or_else(|| "backups".to_owned()),
+        })
+    }
+
+    fn database(&mut self, body: &Body) -> Eval<Option<String>> {
+        let Some((value, span)) = self.value(body, "database")? else { return Ok(None) };
+        if let Value::Reference(reference) = &value
+            && let Reference::Database(name) = &**reference
+        {
+            return Ok(Some(name.clone()));
+        }
+        let message = format!("`database` must name a database, not a {}", value.type_name());
+        let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
+        diagnostic = match value.as_str() {
+            Some(text) => diagnostic.help(format!("write `database.{}`", shown(text))),
+            None => diagnostic.help("write `database.NAME`"),
+        };
+        self.on.fail(diagnostic)
+    }
+
+    /// A folder of the plan, or an object store.
+    fn destination(&mut self, body: &Body, to: Option<String>) -> Eval<Option<String>> {
+        const STORES: [&str; 4] = ["s3", "gs", "az", "file"];
+        let Some(text) = &to else { return Ok(None) };
+        if let Some((scheme, _)) = text.split_once("://")
+            && !STORES.contains(&scheme)
+        {
+            let message = format!("`to` can't be a `{}` URL", shown(scheme));
+            let diagnostic = Diagnostic::new(Code::InvalidValue, message)
+                .label(self.span_of(body, "to"), "here")
+                .help("it is a folder, or begins with s3://, gs:// or az://");
+            return self.on.fail(diagnostic);
+        }
+        Ok(to)
+    }
+
+    fn verify(&mut self, body: &Body) -> Eval<VerifySpec> {
+        let backup = self.id_of(body, "backup", &[StepKind::Backup]);
+        let checks = self.texts(body, "checks");
+        Ok(VerifySpec { backup: needed(backup)?, checks: checks?.unwrap_or_default() })
+    }
+
+    fn migrate(&mut self, body: &Body, hop_to: Option<&Version>) -> Eval<MigrateSpec> {
+        const VIA: [(&str, MigrateVia); 3] =
+            [("auto", MigrateVia::Auto), ("job", MigrateVia::Job), ("exec", MigrateVia::Exec)];
+        let backup = self.id_of(body, "backup", &[StepKind::Verify]);
+        let via = self.word(body, "via", &VIA);
+        let exec = self.texts(body, "exec");
+        let exec = self.command(body, "exec", exec);
+        let status = self.texts(body, "status");
+        let status = self.command(body, "status", status);
+        let to = self.version(body, "to");
+        let workload = self.full_text(body, "workload");
+        let workload = workload.and_then(|workload| self.deployment(body, workload));
+        let container = self.full_text(body, "container");
+        let quiesce = self.bool(body, "quiesce");
+        Ok(MigrateSpec {
+            backup: backup?,
+            via: via?.unwrap_or_default(),
+            exec: needed(exec)?,
+            status: needed(status)?,
+            to: to?.or_else(|| hop_to.cloned()),
+            workload: workload?,
+            container: container?,
+            quiesce: quiesce?.unwrap_or(false),
+            breaking: false,
+            pending: Vec::new(),
+        })
+    }
+
+    fn deployment(&mut self, body: &Body, workload: Option<String>) -> Eval<Option<String>> {
+        let is_one = |text: &str| {
+            text == super::NOT_SET
+                || ["deployment/", "statefulset/"].iter().any(|kind| text.starts_with(kind))
+        };
+        if workload.as_deref().is_none_or(is_one) {
+            return Ok(workload);
+        }
+        let message = format!("`{}` is not a workload", shown(workload.as_deref().unwrap_or("")));
+        let diagnostic = Diagnostic::new(Code::InvalidValue, message)
+            .label(self.span_of(body, "workload"), "here")
+            .help("a workload is `deployment/NAME` or `statefulset/NAME`");
+        self.on.fail(diagnostic)
+    }
+
+    fn roll(
+        &mut self,
+        block: &Block,
+        hop_to: Option<&Version>,
+        timeout_ms: Option<u64>,
+    ) -> Eval<RollSpec> {
+        let body = &block.body;
+        let version = self.version(body, "version");
+        let atomic = self.bool(body, "atomic");
+        let (version, atomic) = (version?, atomic?.unwrap_or(true));
+        let Some(version) = version.or_else(|| hop_to.cloned()) else {
+            let message = "a `roll` step needs a version where the plan has no `upgrade` block";
+            let diagnostic = Diagnostic::new(Code::MissingAttribute, message)
+                .label(block.span, "roll to what?")
+                .help("give `version`, or add an `upgrade` block");
+            return self.on.fail(diagnostic);
+        };
+        Ok(RollSpec { version, atomic, helm_timeout_ms: timeout_ms.unwrap_or(HELM_TIMEOUT_MS) })
+    }
+
+    fn smoke(&mut self, body: &Body) -> Eval<SmokeSpec> {
+        let requests = self.requests(blocks(body, "request"), &mut BTreeSet::new())?;
+        if requests.is_empty() {
+            // The schema's check reported that there is none.
+            return Err(Failed);
+        }
+        Ok(SmokeSpec { requests })
+    }
+
+    fn probe(&mut self, body: &Body) -> Eval<ProbeSpec> {
+        let during = self.steps(body, "during");
+        let mut captured = BTreeSet::new();
+        let before = self.requests(blocks(body, "before"), &mut captured);
+        let request = block(body, "request").map(|block| self.request(block, &mut captured));
+        let every = self.duration(body, "every");
+        let budget = self.budget(body);
+        let (during, span) = needed(during)?;
+        if during.is_empty() {
+            return self.on.error(Code::InvalidValue, "`during` must not be empty", span);
+        }
+        let every_ms = every?.unwrap_or(PROBE_EVERY_MS);
+        if every_ms == 0 {
+            let message = "`every` must be longer than nothing";
+            let span = self.span_of(body, "every");
+            return self.on.error(Code::InvalidDuration, message, span);
+        }
+        let request = request.ok_or(Failed)??;
+        Ok(ProbeSpec { during, before: before?, request, every_ms, budget: budget? })
+    }
+
+    fn budget(&mut self, body: &Body) -> Eval<ProbeBudget> {
+        let Some(block) = block(body, "budget") else { return Ok(ProbeBudget::default()) };
+        let failures = self.number(&block.body, "failures", 0, i64::from(u32::MAX));
+        let gap_ms = self.duration(&block.body, "gap");
+        Ok(ProbeBudget { failures: failures?.unwrap_or(0) as u64, gap_ms: gap_ms? })
+    }
+
+    fn run(&mut self, body: &Body) -> Eval<RunSpec> {
+        let command = self.args(body, "command");
+        let command = self.command(body, "command", command);
+        let workdir = self.full_text(body, "workdir");
+        let workdir =
+            workdir.and_then(|workdir| self.inside(workdir, self.span_of(body, "workdir")));
+        let env = self.arg_map(body, "env");
+        let exit_codes = self.numbers(body, "exit_codes", 0, 255);
+        let observe = self.args(body, "observe");
+        let observe = self.command(body, "observe", observe);
+        let undo = self.args(body, "undo");
+        let undo = self.command(body, "undo", undo);
+        let idempotent = self.bool(body, "idempotent");
+        let exit_codes = exit_codes?.unwrap_or_else(|| vec![0]);
+        if exit_codes.is_empty() && attribute(body, "exit_codes").is_some() {
+            let span = self.span_of(body, "exit_codes");
+            let message = "`exit_codes` is empty, so the step could never succeed";
+            return self.on.error(Code::InvalidValue, message, span);
+        }
+        Ok(RunSpec {
+            command: needed(command)?,
+            workdir: workdir?,
+            env: env?,
+            exit_codes: exit_codes.into_iter().map(|code| code as i32).collect(),
+            observe: observe?,
+            undo: undo?,
+            idempotent: idempotent?.unwrap_or(false),
+        })
+    }
+
+    fn inside(&mut self, path: Option<String>, span: Span) -> Eval<Option<String>> {
+        match path.as_deref().map(crate::lang::load::outside) {
+            Some(true) => {
+                let diagnostic = crate::lang::load::path_escape(path.as_deref().unwrap_or(""));
+                self.on.fail(diagnostic.label(span, "here"))
+            }
+            Some(false) | None => Ok(path),
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! Lists and objects.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::{Arguments, Function, Group, Made, Run, Wrong, row};
+use crate::lang::Value;
+use crate::lang::value::Number;
+
+const G: Group = Group::Collections;
+
+pub(super) fn functions() -> Vec<Function> {
+    vec![
+        row(
+            G,
+            "alltrue(list)",
+            "Is every element true?",
+            ("alltrue([true, true])", "true"),
+            (1, Some(1)),
+            Run::Known(alltrue),
+        ),
+        row(
+            G,
+            "anytrue(list)",
+            "Is an element true?",
+            ("anytrue([false, true])", "true"),
+            (1, Some(1)),
+            Run::Known(anytrue),
+        ),
+        row(
+            G,
+            "chunklist(list, size)",
+            "Lists of at most this many elements.",
+            ("chunklist([1, 2, 3], 2)", "[[1, 2], [3]]"),
+            (2, Some(2)),
+            Run::Shallow(chunklist),
+        ),
+        row(
+            G,
+            "coalesce(values...)",
+            "The first that is neither null nor empty text.",
+            (r#"coalesce(null, "", "main")"#, r#""main""#),
+            (1, None),
+            Run::Known(coalesce),
+        ),
+        row(
+            G,
+            "coalescelist(lists...)",
+            "The first list that is not empty.",
+            ("coalescelist([], [1])", "[1]"),
+            (1, None),
+            Run::Shallow(coalescelist),
+        ),
+        row(
+            G,
+            "compact(list)",
+            "Without null and empty text.",
+            (r#"compact(["a", "", null])"#, r#"["a"]"#),
+            (1, Some(1)),
+            Run::Known(compact),
+        ),
+        row(
+            G,
+            "concat(lists...)",
+            "The lists one after the other.",
+            ("concat([1], [2, 3])", "[1, 2, 3]"),
+            (1, None),
+            Run::Shallow(concat),
+        ),
+        row(
+            G,
+            "contains(list, value)",
+            "Is the value an element?",
+            (r#"contains(["patch", "minor"], "minor")"#, "true"),
+            (2, Some(2)),
+            Run::Known(contains),
+        ),
+        row(
+            G,
+            "distinct(list)",
+            "Without repetitions; the first of each stays.",
+            ("distinct([2, 1, 2])", "[2, 1]"),
+            (1, Some(1)),
+            Run::Known(distinct),
+        ),
+        row(
+            G,
+            "element(list, index)",
+            "An element; an index past the end starts over.",
+            (r#"element(["a", "b"], 3)"#, r#""b""#),
+            (2, Some(2)),
+            Run::Shallow(element),
+        ),
+        row(
+            G,
+            "flatten(list)",
+            "Lists in it, at any depth, are replaced by their elements.",
+            ("flatten([1, [2, [3]]])", "[1, 2, 3]"),
+            (1, Some(1)),
+            Run::Shallow(flatten),
+        ),
+        row(
+            G,
+            "index(list, value)",
+            "Where the value is first found.",
+            (r#"index(["a", "b"], "b")"#, "1"),
+            (2, Some(2)),
+            Run::Known(index),
+        ),
+        row(
+            G,
+            "keys(object)",
+            "The keys, sorted.",
+            ("keys({ b = 1, a = 2 })", r#"["a", "b"]"#),
+            (1, Some(1)),
+            Run::Shallow(keys),
+        ),
+        row(
+            G,
+            "length(value)",
+            "Elements of a list or object; characters of a string.",
+            ("length([1, 2])", "2"),
+            (1, Some(1)),
+            Run::Shallow(length),
+        ),
+        row(
+            G,
+            "lookup(object, key, default)",
+            "The value of a key, or the default.",
+            (r#"lookup({ a = 1 }, "b", 0)"#, "0"),
+            (2, Some(3)),
+            Run::Shallow(lookup),
+        ),
+        row(
+            G,
+            "matchkeys(values, keys, search)",
+            "The values whose key, at the same place, is searched for.",
+            (r#"matchkeys([1, 2], ["a", "b"], ["b"])"#, "[2]"),
+            (3, Some(3)),
+            Run::Known(matchkeys),
+        ),
+        row(G, "max(numbers...)", "The largest.", ("max(2, 3)", "3"), (1, None), Run::Known(max)),
+        row(
+            G,
+            "merge(objects...)",
+            "One object; later values win. Null is skipped.",
+            ("merge({ a = 1, b = 1 }, { b = 2 })", "{ a = 1, b = 2 }"),
+            (1, None),
+            Run::Shallow(merge),
+        ),
+        row(G, "min(numbers...)", "The smallest.", ("min(2, 3)", "2"), (1, None), Run::Known(min)),
+        row(
+            G,
+            "one(list)",
+            "The only element; null where there is none. An error where there are more.",
+            ("one([7])", "7"),
+            (1, Some(1)),
+            Run::Shallow(one),
+        ),
+        row(
+            G,
+            "range(limit) or range(start, limit, step)",
+            "Numbers from start (0), up to but without the limit.",
+            ("range(1, 7, 2)", "[1, 3, 5]"),
+            (1, Some(3)),
+            Run::Known(range),
+        ),
+        row(
+            G,
+            "reverse(list)",
+            "Backwards.",
+            ("reverse([1, 2])", "[2, 1]"),
+            (1, Some(1)),
+            Run::Shallow(reverse),
+        ),
+        row(
+            G,
+            "slice(list, start, end)",
+            "The elements from start up to but without end.",
+            ("slice([1, 2, 3], 1, 3)", "[2, 3]"),
+            (3, Some(3)),
+            Run::Shallow(slice),
+        ),
+        row(
+            G,
+            "sort(list)",
+            "Strings in the order of their characters. Versions have `semver_sort`.",
+            (r#"sort(["b", "a"])"#, r#"["a", "b"]"#),
+            (1, Some(1)),
+            Run::Known(sort),
+        ),
+        row(
+            G,
+            "sum(numbers)",
+            "The sum of a list.",
+            ("sum([1, 2, 3])", "6"),
+            (1, Some(1)),
+            Run::Known(sum),
+        ),
+        row(
+            G,
+            "transpose(object)",
+            "From an object of lists of strings to the object the other way round.",
+            (r#"transpose({ a = ["x"], b = ["x"] })"#, r#"{ x = ["a", "b"] }"#),
+            (1, Some(1)),
+            Run::Known(transpose),
+        ),
+        row(
+            G,
+            "values(object)",
+            "The values, in the order of the keys.",
+            ("values({ b = 1, a = 2 })", "[2, 1]"),
+            (1, Some(1)),
+            Run::Shallow(values),
+        ),
+        row(
+            G,
+            "zipmap(keys, values)",
+            "An object from keys and values.",
+            (r#"zipmap(["a", "b"], [1, 2])"#, "{ a = 1, b = 2 }"),
+            (2, Some(2)),
+            Run::Shallow(zipmap),
+        ),
+    ]
+}
+
+fn bools(a: &Arguments) -> Result<Vec<bool>, Wrong> {
+    let items = a.list(0)?.items.iter().map(Value::to_bool).collect::<Option<_>>();
+    items.ok_or_else(|| Wrong::Argument(0, "the elements must be true or false".to_owned()))
+}
+
+fn alltrue(a: &Arguments) -> Made {
+    Ok(Value::Bool(bools(a)?.into_iter().all(|b| b)))
+}
+
+fn anytrue(a: &Arguments) -> Made {
+    Ok(Value::Bool(bools(a)?.into_iter().any(|b| b)))
+}
+
+fn chunklist(a: &Arguments) -> Made {
+    let (list, size) = (a.list(0)?, a.count(1)?);
+    if size == 0 {
+        return Err(Wrong::Argument(1, "the size must be at least 1".to_owned()));
+    }
+    a.spend(list.items.len(), 64 * list.items.len())?;
+    a.make_list(list.items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect())
+}
+
+fn coalesce(a: &Arguments) -> Made {
+    let found = a.all().iter().find(|value| !value.is_null() && value.as_str() != Some(""));
+    found.cloned().ok_or_else(|| Wrong::Call("every argument is null or empty".to_owned()))
+}
+
+fn coalescelist(a: &Arguments) -> Made {
+    for index in 0..a.len() {
+        if !a.list(index)?.items.is_empty() {
+            return Ok(a.get(index).clone());
+        }
+    }
+    Err(Wrong::Call("every list is empty".to_owned()))
+}
+
+fn compact(a: &Arguments) -> Made {
+    let items = a.list(0)?.items.iter();
+    a.make_list(
+        items.filter(|item| !item.is_null() && item.as_str() != Some("")).cloned().collect(),
+    )
+}
+
+fn concat(a: &Arguments) -> Made {
+    let mut items = Vec::new();
+    for index in 0..a.len() {
+        let list = a.list(index)?;
+        a.spend(list.items.len(), 32 * list.items.len())?;
+        items.extend(list.items.iter().cloned());
+    }
+    Ok(Value::list(items))
+}
+
+fn contains(a: &Arguments) -> Made {
+    Ok(Value::Bool(a.list(0)?.items.contains(a.get(1))))
+}
+
+/// Removes repetitions, by the value as JSON.
+pub(super) fn distinct_items(a: &Arguments, items: &[Value]) -> Result<Vec<Value>, Wrong> {
+    let mut seen = HashSet::new();
+    let mut out = Vec::new();
+    for item in items {
+        let key = item.to_json().map(|json| json.to_string()).unwrap_or_default();
+        a.spend(1, key.len())?;
+        if seen.insert(key) {
+            out.push(item.clone());
+        }
+    }
+    Ok(out)
+}
+
+fn distinct(a: &Arguments) -> Made {
+    let items = distinct_items(a, &a.list(0)?.items)?;
+    a.make_list(items)
+}
+
+fn element(a: &Arguments) -> Made {
+    let (list, index) = (a.list(0)?, a.int(1)?);
+    if list.items.is_empty() {
+        return Err(Wrong::Argument(0, "the list is empty".to_owned()));
+    }
+    Ok(list.items[index.rem_euclid(list.items.len() as i64) as usize].clone())
+}
+
+fn flatten_into(a: &Arguments, value: &Value, out: &mut Vec<Value>) -> Result<(), Wrong> {
+    a.spend(1, 32)?;
+    match value {
+        Value::List(list) => list.items.iter().try_for_each(|item| flatten_into(a, item, out)),
+        other => {
+            out.push(other.clone());
+            Ok(())
+        }
+    }
+}
+
+fn flatten(a: &Arguments) -> Made {
+    a.list(0)?;
+    let mut out = Vec::new();
+    flatten_into(a, a.get(0), &mut out)?;
+    Ok(Value::list(out))
+}
+
+fn index(a: &Arguments) -> Made {
+    let position = a.list(0)?.items.iter().position(|item| item == a.get(1));
+    position
+        .map(|at| Value::int(at as i64))
+        .ok_or_else(|| Wrong::Call("the list has no such element".to_owned()))
+}
+
+fn keys(a: &Arguments) -> Made {
+    a.make_list(a.object(0)?.entries.keys().map(|key| Value::String(key.clone())).collect())
+}
+
+fn values(a: &Arguments) -> Made {
+    a.make_list(a.object(0)?.entries.values().cloned().collect())
+}
+
+fn length(a: &Arguments) -> Made {
+    let length = match a.get(0) {
+        Value::List(list) => list.items.len(),
+        Value::Object(object) => object.entries.len(),
+        Value::String(text) => text.chars().count(),
+        other => {
+            let message = format!("a {} has no length", other.type_name());
+            return Err(Wrong::Argument(0, message));
+        }
+    };
+    Ok(Value::int(length as i64))
+}
+
+fn lookup(a: &Arguments) -> Made {
+    let (object, key) = (a.object(0)?, a.text(1)?);
+    match (object.entries.get(&key), a.all().get(2)) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(default)) => Ok(default.clone()),
+        (None, None) => {
+            Err(Wrong::Call("the object has no such key, and there is no default".to_owned()))
+        }
+    }
+}
+
+fn matchkeys(a: &Arguments) -> Made {
+    let (values, keys, search) = (a.list(0)?, a.list(1)?, a.list(2)?);
+    if values.items.len() != keys.items.len() {
+        return Err(Wrong::Call("there must be as many keys as values".to_owned()));
+    }
+    a.spend(keys.items.len().saturating_mul(search.items.len()), 0)?;
+    let pairs = values.items.iter().zip(&keys.items);
+    a.make_list(
+        pairs
+            .filter(|(_, key)| search.items.contains(key))
+            .map(|(value, _)| value.clone())
+            .collect(),
+    )
+}
+
+fn numbers(a: &Arguments) -> Result<Vec<Number>, Wrong> {
+    (0..a.len()).map(|index| a.number(index)).collect()
+}
+
+fn max(a: &Arguments) -> Made {
+    Ok(numbers(a)?.into_iter().max().map_or(Value::Null, Value::Number))
+}
+
+fn min(a: &Arguments) -> Made {
+    Ok(numbers(a)?.into_iter().min().map_or(Value::Null, Value::Number))
+}
+
+fn merge(a: &Arguments) -> Made {
+    let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    for index in 0..a.len() {
+        if a.get(index).is_null() {
+            continue;
+        }
+        let object = a.object(index)?;
+        a.spend(object.entries.len(), 64 * object.entries.len())?;
+        entries.extend(object.entries.iter().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    Ok(Value::object(entries))
+}
+
+fn one(a: &Arguments) -> Made {
+    match a.list(0)?.items.as_slice() {
+        [] => Ok(Value::Null),
+        [only] => Ok(only.clone()),
+        many => Err(Wrong::Argument(0, format!("the list has {} elements, not one", many.len()))),
+    }
+}
+
+fn range(a: &Arguments) -> Made {
+    let (start, limit) = match a.len() {
+        1 => (0, a.int(0)?),
+        _ => (a.int(0)?, a.int(1)?),
+    };
+    let step = match a.len() {
+        3 => a.int(2)?,
+        _ if limit < start => -1,
+        _ => 1,
+    };
+    if step == 0 {
+        return Err(Wrong::Argument(2, "the step must not be 0".to_owned()));
+    }
+    let distance = i128::from(limit) - i128::from(start);
+    let step = i128::from(step);
+    let count = if (distance > 0) == (step > 0) {
+        (distance.abs() + step.abs() - 1) / step.abs()
+    } else {
+        0
+    };
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    a.spend(count, count.saturating_mul(32))?;
+    let number = |at: usize| Value::int((i128::from(start) + step * at as i128) as i64);
+    Ok(Value::list((0..count).map(number).collect()))
+}
+
+fn reverse(a: &Arguments) -> Made {
+    a.make_list(a.list(0)?.items.iter().rev().cloned().collect())
+}
+
+fn slice(a: &Arguments) -> Made {
+    let (list, start, end) = (a.list(0)?, a.count(1)?, a.count(2)?);
+    match list.items.get(start..end) {
+        Some(items) => a.make_list(items.to_vec()),
+        None => Err(Wrong::Call(format!("the list has {} elements", list.items.len()))),
+    }
+}
+
+fn sort(a: &Arguments) -> Made {
+    let mut items = a.texts(0)?;
+    a.spend(items.len() * 8, 0)?;
+    items.sort();
+    a.make_list(items.into_iter().map(Value::String).collect())
+}
+
+fn sum(a: &Arguments) -> Made {
+    let mut total = Some(Number::Int(0));
+    for item in &a.list(0)?.items {
+        let Some(number) = item.to_number() else {
+            return Err(Wrong::Argument(0, "the elements must be numbers".to_owned()));
+        };
+        total = total.and_then(|sum| match (sum, number) {
+            (Number::Int(x), Number::Int(y)) if x.checked_add(y).is_some() => {
+                Some(Number::Int(x + y))
+            }
+            _ => Number::from_f64(sum.as_f64() + number.as_f64()),
+        });
+    }
+    total.map(Value::Number).ok_or_else(|| Wrong::Call("the sum is too large".to_owned()))
+}
+
+fn transpose(a: &Arguments) -> Made {
+    let mut out: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
+    for (key, value) in &a.object(0)?.entries {
+        let Value::List(list) = value else {
+            return Err(Wrong::Argument(0, "the values must be lists of strings".to_owned()));
+        };
+        for item in &list.items {
+            let Some(text) = item.to_text() else {
+                return Err(Wrong::Argument(0, "the values must be lists of strings".to_owned()));
+            };
+            a.spend(1, 96)?;
+            out.entry(text).or_default().push(Value::String(key.clone()));
+        }
+    }
+    a.make_object(out.into_iter().map(|(key, items)| (key, Value::list(items))).collect())
+}
+
+fn zipmap(a: &Arguments) -> Made {
+    let (keys, values) = (a.texts(0)?, a.list(1)?);
+    if keys.len() != values.items.len() {
+        return Err(Wrong::Call("there must be as many keys as values".to_owned()));
+    }
+    a.make_object(keys.into_iter().zip(values.items.iter().cloned()).collect())
+}

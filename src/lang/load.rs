@@ -1,0 +1,404 @@
+//! Sources and inputs → [`Config`], with every error that can be told without a cluster.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::budget::Budget;
+use super::config::{HopFilter, Inputs, StepBlock};
+use super::decode::{self, Reader, Settings, attribute};
+use super::diagnostic::{MAX_DIAGNOSTICS, shown};
+use super::eval::Evaluator;
+use super::locals::{Locals, Which};
+use super::scope::{BlockInfo, Moment, Names, PathScope, PlanScope};
+use super::syntax::{self, Block, Body, Expr, Name};
+use super::{
+    Code, Config, Diagnostic, Diagnostics, Source, Sources, Span, Value, check, instantiate,
+    locals, references, schema, variables,
+};
+use crate::model::{Address, FileDigest, StepKind};
+
+/// Reads a plan: its files, with values for its variables.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn load(sources: &[Source], inputs: &Inputs) -> Result<Config, Diagnostics> {
+    let (config, diagnostics) = inspect(sources, inputs);
+    diagnostics.into_result(config)
+}
+
+/// Reads as much of a plan as can be read, with everything that is wrong with it. What failed is not in the
+/// configuration, so only a plan without errors may be planned from.
+pub fn inspect(sources: &[Source], inputs: &Inputs) -> (Config, Diagnostics) {
+    let all = Sources::new(sources.to_vec());
+    let mut loader = Loader {
+        inputs,
+        found: Vec::new(),
+        budget: Budget::new(sources.iter().map(|source| source.text.len()).sum(), 1),
+        files: RefCell::default(),
+    };
+    let body = loader.parse(sources);
+    let config = loader.config(body, sources, all.clone());
+    let mut diagnostics = Diagnostics::new(all);
+    loader.found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+    (config, diagnostics)
+}
+
+/// Does a path lead out of the folder that it is relative to? Symbolic links are the caller's to look at.
+pub(super) fn outside(path: &str) -> bool {
+    let path = path.replace('\\', "/");
+    path.starts_with('/')
+        || path.starts_with('~')
+        || path.as_bytes().get(1) == Some(&b':')
+        || path.split('/').any(|part| part == "..")
+}
+
+pub(super) fn path_escape(path: &str) -> Diagnostic {
+    let message = format!("`{}` leads out of the plan's folder", shown(path));
+    Diagnostic::new(Code::PathEscape, message)
+        .help("a plan reads files only of its own folder, by paths relative to it")
+}
+
+/// Files that were read: path → text and digest.
+#[derive(Debug, Default)]
+struct Files {
+    texts: BTreeMap<String, String>,
+    digests: BTreeMap<String, String>,
+}
+
+struct Loader<'i> {
+    inputs: &'i Inputs<'i>,
+    found: Vec<Diagnostic>,
+    budget: Budget,
+    files: RefCell<Files>,
+}
+
+impl Loader<'_> {
+    /// All files as one body.
+    fn parse(&mut self, sources: &[Source]) -> Body {
+        let mut all = Body::default();
+        for (file, source) in sources.iter().enumerate() {
+            let (body, mut found) = syntax::parse_body(source, file as u32);
+            self.found.append(&mut found);
+            all.attributes.extend(body.attributes);
+            all.blocks.extend(body.blocks);
+            all.broken |= body.broken;
+        }
+        all
+    }
+
+    fn config(&mut self, body: Body, sources: &[Source], all: Sources) -> Config {
+        let start = Span::default();
+        check::body(&body, &schema::FILE, start, &mut self.found);
+        let mut plan = PlanScope {
+            name: plan_name(&body, sources),
+            source_bytes: sources.iter().map(|source| source.text.len()).sum(),
+            ..PlanScope::default()
+        };
+        let of = |kind: &'static str| body.blocks.iter().filter(move |block| &*block.kind == kind);
+        let variable_blocks: Vec<_> = of("variable").collect();
+        variables::resolve(&variable_blocks, self.inputs, &mut plan, &self.budget, &mut self.found);
+        plan.databases =
+            of("database").filter_map(|b| Some(b.labels.first()?.text.to_string())).collect();
+        plan.locals = Locals::collect(of("locals").map(|block| &block.body), &mut self.found);
+        self.index_steps(&body, &mut plan);
+        let early = self.early_locals(&plan);
+        let settings = self.settings(&body, &plan, &early);
+        plan.release = settings
+            .release
+            .as_ref()
+            .map(|release| (release.name.clone(), Settings::release_value(release)));
+        if plan.release.is_none()
+            && let Some(name) = of("release").next().and_then(|block| block.labels.first())
+        {
+            // It could not be read, which was reported; what names it is not wrong.
+            plan.release = Some((name.text.to_string(), unread_release()));
+        }
+        self.check_references(&body, &plan);
+        self.check_together(&body, &settings);
+        let release_span = of("release").next().map(|block| block.span);
+        let has_upgrade = of("upgrade").next().is_some();
+        let step_blocks = self.step_blocks(body, &plan);
+        self.check_steps(&plan, &step_blocks, &settings, has_upgrade);
+        let files = self.files.take();
+        plan.files = files.texts;
+        let mut digests: Vec<FileDigest> = sources.iter().map(digest_of).collect();
+        digests.extend(files.digests.into_iter().map(|(path, sha256)| FileDigest { path, sha256 }));
+        Config {
+            name: plan.name.clone(),
+            upgrade: settings.upgrade,
+            release: settings.release,
+            release_span,
+            databases: settings.databases,
+            changelog: settings.changelog,
+            policy: settings.policy,
+            step_blocks,
+            files: digests,
+            sources: all,
+            scope: plan,
+        }
+    }
+
+    fn index_steps(&mut self, body: &Body, plan: &mut PlanScope) {
+        for block in &body.blocks {
+            let (Ok(kind), Some(label)) = (block.kind.parse::<StepKind>(), block.labels.first())
+            else {
+                continue;
+            };
+            let address = Address::new(kind, &*label.text);
+            if plan.block_index.contains_key(&address) {
+                continue;
+            }
+            plan.block_index.insert(address.clone(), plan.blocks.len());
+            let hops = hop_filter(&block.body);
+            plan.blocks.push(BlockInfo { address, hops });
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, Diagnostic> {
+        if outside(path) {
+            return Err(path_escape(path));
+        }
+        (self.inputs.files)(path).map_err(|message| {
+            Diagnostic::new(Code::FileError, format!("the file can't be read: {message}"))
+        })
+    }
+
+    fn text_of(&self, path: &str) -> Result<String, Diagnostic> {
+        if let Some(text) = self.files.borrow().texts.get(path) {
+            return Ok(text.clone());
+        }
+        let bytes = self.read(path)?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Diagnostic::new(Code::NotUtf8, format!("`{}` is not UTF-8 text", shown(path)))
+        })?;
+        let mut files = self.files.borrow_mut();
+        files.digests.insert(path.to_owned(), digest);
+        files.texts.insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    fn digest(&self, path: &str, span: Span) -> Result<FileDigest, Diagnostic> {
+        let bytes = self.read(path).map_err(|diagnostic| diagnostic.label(span, "here"))?;
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        self.files.borrow_mut().digests.insert(path.to_owned(), sha256.clone());
+        Ok(FileDigest { path: path.to_owned(), sha256 })
+    }
+
+    fn early_locals(&mut self, plan: &PlanScope) -> BTreeMap<Name, Option<Value>> {
+        let (path, mut found) = (PathScope::default(), Vec::new());
+        let mut values = BTreeMap::new();
+        let files = |path: &str| self.text_of(path);
+        plan.locals.compute(Which::Early, &mut values, |values, expr| {
+            let names = early(plan, values, &path);
+            let mut evaluator = Evaluator::new(names, &self.budget, &files);
+            locals::run(&mut evaluator, expr, &mut found)
+        });
+        self.found.append(&mut found);
+        values
+    }
+
+    fn settings(
+        &mut self,
+        body: &Body,
+        plan: &PlanScope,
+        locals: &BTreeMap<Name, Option<Value>>,
+    ) -> Settings {
+        let path = PathScope::default();
+        let files = |path: &str| self.text_of(path);
+        let mut evaluator = Evaluator::new(early(plan, locals, &path), &self.budget, &files);
+        let mut reader = Reader::new(&mut evaluator);
+        let first = |kind: &str| decode::block(body, kind);
+        let mut settings = Settings::default();
+        settings.upgrade =
+            first("upgrade").and_then(|block| decode::upgrade(&mut reader, block).ok());
+        let mut digest = |path: &str, span: Span| self.digest(path, span);
+        settings.release = first("release")
+            .and_then(|block| decode::release(&mut reader, block, &mut digest).ok());
+        settings.databases = decode::databases(&mut reader, decode::blocks(body, "database"));
+        if let Some(block) = first("changelog") {
+            settings.changelog = decode::changelog(&mut reader, block).unwrap_or_default();
+        }
+        if let Some(block) = first("policy") {
+            settings.policy = decode::policy(&mut reader, block);
+        }
+        let mut found = evaluator.found;
+        self.found.append(&mut found);
+        settings
+    }
+
+    /// Misspelt names anywhere, also where nothing would compute them.
+    fn check_references(&mut self, body: &Body, plan: &PlanScope) {
+        let found = &mut self.found;
+        for expr in plan.locals.exprs() {
+            references::check(expr, plan, &mut |diagnostic| found.push(diagnostic));
+        }
+        for block in &body.blocks {
+            if found.len() >= MAX_DIAGNOSTICS {
+                return;
+            }
+            if let Some(schema) = schema::FILE.block(&block.kind)
+                && schema.name != "locals"
+            {
+                check_block(block, schema, plan, found);
+            }
+        }
+    }
+
+    /// What holds between blocks.
+    fn check_together(&mut self, body: &Body, settings: &Settings) {
+        let first = |kind: &str| decode::block(body, kind);
+        if let Some(upgrade) = &settings.upgrade {
+            self.found.extend(Settings::check_direction(upgrade));
+        }
+        let needs_release =
+            body.blocks.iter().find(|block| matches!(&*block.kind, "upgrade" | "roll" | "migrate"));
+        if let (Some(block), None, false) = (needs_release, first("release"), body.broken) {
+            self.found.push(
+                Diagnostic::new(
+                    Code::MissingBlock,
+                    format!("`{}` needs a `release` block", block.kind),
+                )
+                .label(block.span, "of which release?")
+                .help(
+                    "`release \"NAME\" { namespace = …, chart = … }` says where the release lives",
+                ),
+            );
+        }
+    }
+
+    fn step_blocks(&mut self, body: Body, plan: &PlanScope) -> Vec<StepBlock> {
+        let mut seen = BTreeSet::new();
+        let mut blocks = Vec::with_capacity(plan.blocks.len());
+        for block in body.blocks {
+            let (Ok(kind), Some(label)) = (block.kind.parse::<StepKind>(), block.labels.first())
+            else {
+                continue;
+            };
+            let address = Address::new(kind, &*label.text);
+            let Some(index) = plan.step_index(&address) else { continue };
+            if !seen.insert(index) {
+                continue;
+            }
+            blocks.push(StepBlock {
+                address,
+                span: block.span,
+                depends_on: attribute(&block.body, "depends_on").map(|attribute| attribute.span),
+                rollback: decode::block(&block.body, "rollback").map(|block| block.span),
+                hops: plan.blocks[index].hops,
+                block,
+            });
+        }
+        blocks
+    }
+
+    /// Instantiates the steps as far as that goes without a cluster, for the errors in them.
+    fn check_steps(
+        &mut self,
+        plan: &PlanScope,
+        blocks: &[StepBlock],
+        settings: &Settings,
+        has_upgrade: bool,
+    ) {
+        for block in blocks {
+            if let Some(hops) = attribute(&block.block.body, "hops") {
+                self.check_hops(hops, has_upgrade);
+            }
+        }
+        let path = match (&settings.upgrade, has_upgrade) {
+            (Some(upgrade), _) => PathScope::symbolic(upgrade.to.clone()),
+            // The target could not be read: any other does for finding what else is wrong.
+            (None, true) => PathScope::symbolic(semver::Version::new(0, 0, 0)),
+            (None, false) => PathScope::default(),
+        };
+        let files = |path: &str| self.text_of(path);
+        let (_, mut found) = instantiate::steps(plan, blocks, path, !has_upgrade, &files);
+        self.found.append(&mut found);
+    }
+
+    fn check_hops(&mut self, hops: &syntax::Attribute, has_upgrade: bool) {
+        let word = match &hops.value.kind {
+            syntax::Kind::Literal(Value::String(word)) => word.to_string(),
+            _ => String::new(),
+        };
+        if !["first", "last"].contains(&word.as_str()) {
+            let message = match word.as_str() {
+                "" => "`hops` is written out: \"first\" or \"last\"".to_owned(),
+                word => format!("`hops` can't be `{}`", shown(word)),
+            };
+            let diagnostic = Diagnostic::new(Code::InvalidValue, message);
+            let diagnostic = diagnostic.label(hops.value.span, "here");
+            self.found.push(match super::diagnostic::closest(&word, ["first", "last"]) {
+                Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
+                None => {
+                    diagnostic.help("it is first or last; without it a step is part of every hop")
+                }
+            });
+        } else if !has_upgrade {
+            self.found.push(
+                Diagnostic::new(Code::InvalidValue, "a plan without `upgrade` has no hops")
+                    .label(hops.span, "not here"),
+            );
+        }
+    }
+}
+
+fn early<'a>(
+    plan: &'a PlanScope,
+    locals: &'a BTreeMap<Name, Option<Value>>,
+    path: &'a PathScope,
+) -> Names<'a> {
+    Names { plan, locals, path, hop: None, each: None, captures: None, moment: Moment::Early }
+}
+
+fn check_block(
+    block: &Block,
+    schema: &schema::BlockSchema,
+    plan: &PlanScope,
+    found: &mut Vec<Diagnostic>,
+) {
+    for attribute in &block.body.attributes {
+        let ty = schema.all_attributes().find(|known| known.name == &*attribute.name).map(|a| a.ty);
+        let is_names = ty.is_some() || schema.open.is_some();
+        if is_names && ty != Some(schema::Ty::TypeConstraint) {
+            let value: &Expr = &attribute.value;
+            references::check(value, plan, &mut |diagnostic| found.push(diagnostic));
+        }
+    }
+    for inner in &block.body.blocks {
+        if let Some(schema) = schema.block(&inner.kind) {
+            check_block(inner, schema, plan, found);
+        }
+    }
+}
+
+fn hop_filter(body: &Body) -> HopFilter {
+    match attribute(body, "hops").map(|attribute| &attribute.value.kind) {
+        Some(syntax::Kind::Literal(Value::String(word))) if &**word == "first" => HopFilter::First,
+        Some(syntax::Kind::Literal(Value::String(word))) if &**word == "last" => HopFilter::Last,
+        Some(_) | None => HopFilter::Every,
+    }
+}
+
+/// The `upgrade` block's name, or the first file's stem.
+fn plan_name(body: &Body, sources: &[Source]) -> String {
+    let label = decode::block(body, "upgrade").and_then(|block| block.labels.first());
+    if let Some(label) = label {
+        return label.text.to_string();
+    }
+    let path = sources.first().map_or("plan", |source| source.path.as_str());
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    file.strip_suffix(".hcl").unwrap_or(file).to_owned()
+}
+
+fn digest_of(source: &Source) -> FileDigest {
+    let sha256 = hex::encode(Sha256::digest(source.text.as_bytes()));
+    FileDigest { path: source.path.clone(), sha256 }
+}
+
+fn unread_release() -> Value {
+    let names = ["name", "namespace", "chart", "context", "repository", "workloads"];
+    Value::object(names.into_iter().map(|name| (name.into(), Value::string("(not set)"))).collect())
+}
