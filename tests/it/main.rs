@@ -2,6 +2,7 @@
 
 mod architecture;
 mod fmt;
+mod storage_faults;
 mod store_contract;
 mod store_postgres;
 mod support;

@@ -3,5 +3,6 @@
 //! Must not: know what is being tested.
 
 pub mod chain;
+pub mod disk;
 pub mod pooler;
 pub mod postgres;
