@@ -5,8 +5,10 @@
 //! file format and its renderings are three things: everything that prints takes the same value.
 
 mod change;
+mod file;
 mod finding;
 mod outcome;
+mod rests;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +21,10 @@ use crate::path::{ChangelogEntry, Stop};
 pub use change::{
     Change, ChangeAction, HopDiff, ImageChange, NameChange, ObjectChange, ObjectRef, ValuesDiff,
 };
+pub use file::{SavedPlan, SavedPlanError, StaleFact};
 pub use finding::{CheckSummary, Finding, Level};
 pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
+pub use rests::facts_of;
 
 /// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
