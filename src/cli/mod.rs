@@ -12,6 +12,7 @@
 
 pub mod args;
 pub mod completions;
+pub mod diagnostics;
 pub mod error;
 pub mod exit;
 pub mod fmt;
