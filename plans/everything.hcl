@@ -26,9 +26,9 @@ variable "base_url" {
   default = "http://127.0.0.1:30090"
 }
 
-variable "databases" {
+variable "checks" {
   type        = map(string)
-  description = "Databases behind the release, each with what must be in it"
+  description = "What must be in each database, as SQL that yields true"
 
   default = {
     main  = "select count(*) > 0 from signing_keys"
@@ -49,8 +49,12 @@ locals {
   email         = "demo@orthid.example"
   timeout       = local.is_production ? "20m" : "5m"
 
-  # Names of the databases, longest first.
-  names = reverse(sort([for name, check in var.databases : name if name != ""]))
+  # The databases behind the release: one backup and one verification each.
+  databases = {
+    main  = database.main
+    audit = database.audit
+  }
+  names = sort(keys(local.databases))
 }
 
 # --- What is upgraded -------------------------------------------------------------------------------------------------
@@ -99,9 +103,9 @@ run "freeze_sign_ups" {
 
 # One instance for each database: backup.each["audit"], backup.each["main"].
 backup "each" {
-  for_each   = var.databases
+  for_each   = local.databases
   depends_on = [run.freeze_sign_ups]
-  database   = database[each.key]
+  database   = each.value
   to         = "${local.backups}/${each.key}"
   timeout    = "30m"
 
@@ -113,9 +117,9 @@ backup "each" {
 }
 
 verify "each" {
-  for_each = var.databases
+  for_each = local.databases
   backup   = backup.each[each.key].id
-  checks   = [each.value]
+  checks   = [lookup(var.checks, each.key, "select true")]
 }
 
 # Whatever comes after names this, and not every database.

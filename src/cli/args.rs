@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{completions, fmt, man};
+use super::{completions, fmt, graph, man, schema, validate};
 
 const ABOUT: &str =
     "Upgrade a Helm release with a migrating database, by a plan that was reviewed first";
@@ -45,6 +45,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Fmt(fmt::Args),
+    Validate(validate::Args),
+    Graph(graph::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

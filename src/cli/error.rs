@@ -7,23 +7,33 @@ use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use super::exit::Exit;
 use super::terminal::Terminal;
+use crate::lang::Diagnostics;
 
-/// A command's failure. Diagnostics of plan files are shown by `diagnostics`; this is everything else.
+/// A command's failure.
 #[derive(Debug)]
 pub struct CommandError {
     pub exit: Exit,
-    /// Reports to show in order; empty where everything was shown already.
-    pub reports: Vec<Report>,
+    pub problem: Problem,
+}
+
+/// What there is to show.
+#[derive(Debug)]
+pub enum Problem {
+    /// Everything was said already.
+    Said,
+    Report(Report),
+    /// What is wrong with a plan's text.
+    Plan(Box<Diagnostics>),
 }
 
 impl CommandError {
     /// Everything was said; only the exit code is left.
     pub fn silent(exit: Exit) -> CommandError {
-        CommandError { exit, reports: Vec::new() }
+        CommandError { exit, problem: Problem::Said }
     }
 
     pub fn new(exit: Exit, report: Report) -> CommandError {
-        CommandError { exit, reports: vec![report] }
+        CommandError { exit, problem: Problem::Report(report) }
     }
 
     /// An error in words, with the way out.
@@ -41,11 +51,21 @@ impl CommandError {
 
     pub fn render(&self, terminal: Terminal) -> String {
         let mut text = String::new();
-        for report in &self.reports {
-            // Writing to a String does not fail.
-            let _ = handler(terminal).render_report(&mut text, report.as_ref());
+        match &self.problem {
+            Problem::Said => {}
+            Problem::Report(report) => {
+                // Writing to a String does not fail.
+                let _ = handler(terminal).render_report(&mut text, report.as_ref());
+            }
+            Problem::Plan(found) => text = found.render(terminal.width, terminal.stderr_color),
         }
         text
+    }
+}
+
+impl From<Diagnostics> for CommandError {
+    fn from(found: Diagnostics) -> CommandError {
+        CommandError { exit: Exit::Error, problem: Problem::Plan(Box::new(found)) }
     }
 }
 

@@ -16,9 +16,13 @@ pub mod diagnostics;
 pub mod error;
 pub mod exit;
 pub mod fmt;
+pub mod graph;
 pub mod man;
+pub mod plan_text;
+pub mod schema;
 pub mod source;
 pub mod terminal;
+pub mod validate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -55,6 +59,9 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
+        Command::Validate(args) => validate::run(args, cx),
+        Command::Graph(args) => graph::run(args, cx),
+        Command::Schema(args) => schema::run(args),
         Command::Fmt(args) => fmt::run(args, cx),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, cx),

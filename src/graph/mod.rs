@@ -6,6 +6,7 @@
 //!
 //! Must not: do I/O, or store a graph index: addresses are what leaves this module.
 
+mod build;
 mod builder;
 mod cycle;
 pub mod draw;
@@ -20,6 +21,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use build::{build, build_for_validation};
 pub use builder::{Builder, Draft};
 pub use cycle::Cycle;
 pub use frontier::{Frontier, Ready};

@@ -21,6 +21,18 @@ pub enum Rule {
     VerifiedRestore,
 }
 
+impl Rule {
+    /// The name by which a policy relaxes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::MigrateAfterBackup => "migrate_after_backup",
+            Rule::RollAfterMigrate => "roll_after_migrate",
+            Rule::SmokeAfterRoll => "smoke_after_roll",
+            Rule::VerifiedRestore => "verified_restore",
+        }
+    }
+}
+
 /// A step that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation<'g> {

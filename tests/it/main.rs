@@ -1,7 +1,9 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
 mod architecture;
+mod error_pages;
 mod fmt;
+mod plans;
 mod storage_faults;
 mod store_contract;
 mod store_postgres;

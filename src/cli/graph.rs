@@ -1,0 +1,66 @@
+//! `orthid graph`: the step graph with its rollback edges, drawn.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::Context;
+use super::args::SourceArgs;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::plan_text::PlanText;
+use super::terminal;
+use crate::graph::{self, draw};
+
+/// Draw a plan's steps, their order and their rollback edges
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Needs no cluster: the steps of one hop to the plan's target are drawn. Dotted lines join a probe with the steps it runs
+beside; dashed red lines are rollback edges.
+
+Examples:
+  orthid graph upgrade.hcl
+  orthid graph upgrade.hcl -format mermaid
+  orthid graph upgrade.hcl -format svg -out upgrade.svg")]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Language of the drawing
+    #[arg(long, value_enum, default_value_t = Format::Dot)]
+    format: Format,
+
+    /// Write to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Dot,
+    Mermaid,
+    Svg,
+}
+
+impl From<Format> for draw::Format {
+    fn from(format: Format) -> draw::Format {
+        match format {
+            Format::Dot => draw::Format::Dot,
+            Format::Mermaid => draw::Format::Mermaid,
+            Format::Svg => draw::Format::Svg,
+        }
+    }
+}
+
+pub fn run(args: Args, cx: &Context) -> Result<Exit, CommandError> {
+    let Args { source, format, out } = args;
+    let config = PlanText::read(&source)?.load_without_variables(cx)?;
+    let graph = graph::build_for_validation(&config)?;
+    let drawing = draw::draw(&graph, &[], format.into());
+    match out {
+        Some(path) => {
+            fs::write(&path, drawing).map_err(|error| CommandError::io("write", &path, &error))?;
+        }
+        None => terminal::result(&drawing)?,
+    }
+    Ok(Exit::Done)
+}

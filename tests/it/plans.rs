@@ -1,0 +1,50 @@
+//! The plans that people start from: each validates, is laid out canonically, and has the graph that its comments speak of.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+fn plans() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let mut plans: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    plans.sort();
+    assert!(plans.len() >= 6, "{plans:?}");
+    plans
+}
+
+fn orthid() -> Command {
+    let mut command = Command::cargo_bin("orthid").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
+    command
+}
+
+#[test]
+fn every_plan_validates() {
+    for plan in plans() {
+        orthid().arg("validate").arg(&plan).assert().code(0).stdout("The plan is valid.\n");
+    }
+}
+
+#[test]
+fn every_plan_is_in_canonical_layout() {
+    orthid().args(["fmt", "-check", "-diff", "plans"]).assert().code(0).stdout("");
+}
+
+#[test]
+fn every_plan_has_the_graph_that_was_reviewed() {
+    for plan in plans() {
+        let name = plan.file_stem().unwrap().to_string_lossy().into_owned();
+        let graph = orthid().arg("graph").arg(&plan).args(["-format", "mermaid"]).output().unwrap();
+        assert!(graph.status.success(), "{}", String::from_utf8_lossy(&graph.stderr));
+        insta::assert_snapshot!(name, String::from_utf8(graph.stdout).unwrap());
+    }
+}
+
+#[test]
+fn the_books_reference_is_made_from_the_schema() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference/language.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let remade = "remake it with: orthid schema -format markdown > book/src/reference/language.md";
+    assert_eq!(page, orthid::lang::reference::markdown(), "{remade}");
+}
