@@ -6,7 +6,7 @@ use super::eval::names;
 use super::schema;
 use super::scope::PlanScope;
 use super::syntax::{Expr, Kind, Name, Part, Step};
-use super::{Code, Diagnostic, Span, functions};
+use super::{Code, Diagnostic, Span, Value, functions};
 use crate::model::{Address, StepKind};
 
 /// `root.member.output`, as far as it is written out.
@@ -45,9 +45,20 @@ impl Found {
                 self.walk(key);
                 self.walk(value);
             }),
-            Kind::Index(a, b) | Kind::Binary(_, a, b) => {
+            Kind::Binary(_, a, b) => {
                 self.walk(a);
                 self.walk(b);
+            }
+            Kind::Index(base, index) => {
+                match (&base.kind, &index.kind) {
+                    (Kind::Name(root), Kind::Literal(Value::String(member))) => {
+                        self.path(root, Some(member), None, expr.span);
+                    }
+                    // Which member it is, is computed.
+                    (Kind::Name(root), _) => self.path(root, None, None, expr.span),
+                    _ => self.walk(base),
+                }
+                self.walk(index);
             }
             Kind::Unary(_, inner) | Kind::Parenthesis(inner) => self.walk(inner),
             Kind::Splat(splat) => {

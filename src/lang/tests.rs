@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{Arg, Hop, Step, StepSpec};
 use expect_test::{Expect, expect};
 use semver::Version;
+use std::collections::BTreeMap;
 
 const PLAN: &str = r#"
 upgrade "orthid" {
@@ -134,4 +135,157 @@ fn hops_give_addresses_a_key_and_references_stay_in_their_hop() {
         "#]],
     );
     assert_eq!(steps.len(), 10);
+}
+
+/// The plans of this repository, as they are shipped.
+const PLANS: [(&str, &str); 6] = [
+    ("everything", include_str!("../../plans/everything.hcl")),
+    ("orthid-2.5-to-2.7", include_str!("../../plans/orthid-2.5-to-2.7.hcl")),
+    ("orthid-2.7.1", include_str!("../../plans/orthid-2.7.1.hcl")),
+    ("orthid-2.7", include_str!("../../plans/orthid-2.7.hcl")),
+    ("orthid-3.0", include_str!("../../plans/orthid-3.0.hcl")),
+    ("runbook", include_str!("../../plans/runbook.hcl")),
+];
+
+#[test]
+fn every_plan_of_the_repository_is_valid() {
+    for (name, text) in PLANS {
+        let steps = config(text).validate_steps().unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(!steps.is_empty(), "{name} has no steps");
+    }
+}
+
+/// Locals of a runbook, as the arguments of a step.
+fn values(locals: &str, exprs: &[&str]) -> Vec<Arg> {
+    let text = format!(
+        "locals {{\n{locals}\n}}\nbackup \"b\" {{ database = database.main }}\n\
+         database \"main\" {{ url = env(\"U\") }}\nrun \"x\" {{ command = [{}] }}\n",
+        exprs.join(", ")
+    );
+    let steps = steps(&text, &[]);
+    let run = steps.into_iter().find_map(|step| match step.spec {
+        StepSpec::Run(run) => Some(run),
+        _ => None,
+    });
+    run.expect("there is a run step").command
+}
+
+fn check_values(locals: &str, exprs: &[&str], expected: Expect) {
+    let lines = values(locals, exprs).into_iter().zip(exprs).map(|(arg, expr)| match arg {
+        Arg::Known(text) => format!("{expr} = {text}\n"),
+        Arg::Later(residual) => {
+            let secret = if residual.sensitive { " (secret)" } else { "" };
+            format!("{expr} = later{secret}: {}\n", residual.expr)
+        }
+    });
+    expected.assert_eq(&lines.collect::<String>());
+}
+
+#[test]
+fn expressions_follow_hcl() {
+    check_values(
+        "list = [1, 2, 3]\nobj = { a = { b = \"deep\" }, \"c d\" = true }",
+        &[
+            "1 + 2 * 3",
+            "(1 + 2) * 3",
+            "7 / 2",
+            "7 % 4",
+            "-local.list[1]",
+            "!true || 2 > 1 && \"a\" == \"a\"",
+            "local.obj.a.b",
+            "local.obj[\"c d\"]",
+            "local.list[*]  == [1, 2, 3]",
+            "join(\",\", [for i, x in local.list : \"${i}:${x}\" if x > 1])",
+            "jsonencode({ for k, v in { a = 1, b = 2 } : upper(k) => v * 10 })",
+            "jsonencode({ for x in [\"a\", \"b\", \"a\"] : x => 1... })",
+            "jsonencode([for o in [{ n = 1 }, { n = 2 }] : o][*].n)",
+        ],
+        expect![[r#"
+            1 + 2 * 3 = 7
+            (1 + 2) * 3 = 9
+            7 / 2 = 3.5
+            7 % 4 = 3
+            -local.list[1] = -2
+            !true || 2 > 1 && "a" == "a" = true
+            local.obj.a.b = deep
+            local.obj["c d"] = true
+            local.list[*]  == [1, 2, 3] = true
+            join(",", [for i, x in local.list : "${i}:${x}" if x > 1]) = 1:2,2:3
+            jsonencode({ for k, v in { a = 1, b = 2 } : upper(k) => v * 10 }) = {"A":10,"B":20}
+            jsonencode({ for x in ["a", "b", "a"] : x => 1... }) = {"a":[1,1],"b":[1]}
+            jsonencode([for o in [{ n = 1 }, { n = 2 }] : o][*].n) = [1,2]
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_known_yet_is_folded_to_what_is_left() {
+    check_values(
+        "id = backup.b.id\nname = \"x\"\nparts = [local.id, \"y\"]",
+        &[
+            "\"${local.name}-${local.id}\"",
+            "local.id",
+            "upper(local.id)",
+            "local.id == \"a\" ? local.name : \"$${not}\"",
+            "join(\"+\", local.parts)",
+            "local.parts[1]",
+            "length(local.parts)",
+            "env(\"HOME\")",
+            "\"${env(\"A\")}:${1 + 1}$${x}\"",
+            "[for p in local.parts : \"<${p}>\"][0]",
+            "nonsensitive(env(\"HOME\"))",
+            "try(local.id, \"none\")",
+        ],
+        expect![[r#"
+            "${local.name}-${local.id}" = later: "x-${backup.b.id}"
+            local.id = later: backup.b.id
+            upper(local.id) = later: upper(backup.b.id)
+            local.id == "a" ? local.name : "$${not}" = later: (backup.b.id == "a") ? "x" : "$${not}"
+            join("+", local.parts) = later: join("+", [backup.b.id, "y"])
+            local.parts[1] = y
+            length(local.parts) = 2
+            env("HOME") = later (secret): env("HOME")
+            "${env("A")}:${1 + 1}$${x}" = later (secret): "${env("A")}:2$${x}"
+            [for p in local.parts : "<${p}>"][0] = later: "<${backup.b.id}>"
+            nonsensitive(env("HOME")) = later: nonsensitive(env("HOME"))
+            try(local.id, "none") = later: try(backup.b.id, "none")
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_left_computes_to_the_same_later() {
+    let outputs = BTreeMap::from([(
+        "backup.b".parse().unwrap(),
+        BTreeMap::from([("id".to_owned(), serde_json::json!("b-1"))]),
+    )]);
+    let env = |name: &str| (name == "A").then(|| "secret \"${x}\"".to_owned());
+    let exprs = [
+        ("\"pre-${backup.b.id}\"", "pre-b-1"),
+        ("upper(backup.b.id)", "B-1"),
+        ("backup.b.id == \"b-1\" ? \"$${yes}\" : \"no\"", "${yes}"),
+        ("\"${env(\"A\")}\\n%%{if}\"", "secret \"${x}\"\n%{if}"),
+        (
+            "jsonencode({ id = backup.b.id, \"a b\" = [1, -2, null, true] })",
+            r#"{"a b":[1,-2,null,true],"id":"b-1"}"#,
+        ),
+        ("join(\",\", [for c in split(\"-\", backup.b.id) : \"<${c}>\"])", "<b>,<1>"),
+        ("join(\",\", [for i, c in split(\"-\", backup.b.id) : \"${i}${c}\" if c != \"b\"])", "11"),
+        ("\"%{ for c in split(\"-\", backup.b.id) }[${c}]%{ endfor }\"", "[b][1]"),
+        ("\"%{ if backup.b.id == \"x\" }a%{ else }${backup.b.id}%{ endif }\"", "b-1"),
+        ("split(\"-\", backup.b.id)[1]", "1"),
+        ("\"$${${backup.b.id}}\"", "${b-1}"),
+        ("\"$${backup.b.id}$\"", "${backup.b.id}$"),
+        ("\"cost $${backup}$${\\\"}%\"", "cost ${backup}${\"}%"),
+        ("-(length(backup.b.id) + 2)", "-5"),
+    ];
+    for (expr, expected) in exprs {
+        let args = values("", &[expr]);
+        let text = match &args[0] {
+            Arg::Known(text) => text.clone(),
+            Arg::Later(residual) => eval_residual(residual, &outputs, &env)
+                .unwrap_or_else(|error| panic!("{expr} → {}: {error}", residual.expr)),
+        };
+        assert_eq!(text, expected, "{expr}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
 mod architecture;
+mod corpus;
 mod error_pages;
 mod fmt;
 mod plans;

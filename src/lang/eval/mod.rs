@@ -84,6 +84,14 @@ impl<'a> Evaluator<'a> {
             Kind::Name(name) => self.bare_name(name, expr.span),
             Kind::Attr(base, name) => self.attribute(base, name, expr.span),
             Kind::Index(base, index) => {
+                if let Kind::Name(root) = &base.kind
+                    && self.is_root(root)
+                {
+                    // `database[each.key]` is `database.NAME` with a name that is computed.
+                    let key = self.eval(index)?;
+                    let name = self.key(&key, index.span)?;
+                    return self.root(root, &name, base.span, expr.span);
+                }
                 let value = self.eval(base);
                 let index_value = self.eval(index);
                 let (value, index_value) = (value?, index_value?);

@@ -107,7 +107,7 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn attribute(&mut self, base: &Expr, name: &Name, span: Span) -> Eval<Value> {
         if let Kind::Name(root) = &base.kind
-            && !self.loops.iter().any(|(known, _)| known == root)
+            && !self.is_loop_variable(root)
         {
             return self.root(root, name, base.span, span);
         }
@@ -115,7 +115,23 @@ impl<'a> Evaluator<'a> {
         self.attribute_of(&value, name, span)
     }
 
-    fn root(&mut self, root: &Name, name: &Name, root_span: Span, span: Span) -> Eval<Value> {
+    fn is_loop_variable(&self, name: &Name) -> bool {
+        self.loops.iter().any(|(known, _)| known == name)
+    }
+
+    /// Do names of the plan begin with this?
+    pub(super) fn is_root(&self, name: &Name) -> bool {
+        let known = ROOTS.contains(&&**name) || name.parse::<StepKind>().is_ok();
+        known && !self.is_loop_variable(name)
+    }
+
+    pub(super) fn root(
+        &mut self,
+        root: &Name,
+        name: &Name,
+        root_span: Span,
+        span: Span,
+    ) -> Eval<Value> {
         let names = self.names;
         match &**root {
             "var" => self.variable(name, span),

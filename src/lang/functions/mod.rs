@@ -12,6 +12,9 @@ mod sets;
 mod strings;
 mod versions;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 

@@ -67,9 +67,9 @@ impl<'a> Parser<'a> {
         let start = self.pos;
         self.pos += 1;
         let (parts, ended) = self.parts(Mode::Quoted, false)?;
+        self.no_stray_end(start, ended)?;
         assert!(self.peek() == Some(b'"'), "a quoted template ends at its quote");
         self.pos += 1;
-        self.no_stray_end(start, ended)?;
         self.node(start, template(parts))
     }
 

@@ -1,0 +1,8 @@
+run "a" {
+  command = ["true"]
+}
+}
+
+run "b" {
+  comand = ["true"]
+}

@@ -1,0 +1,5 @@
+run "a" {
+  command     = ["true]
+  description = "fine"
+  idempotnt   = true
+}

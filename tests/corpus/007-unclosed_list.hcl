@@ -1,0 +1,7 @@
+run "a" {
+  command = ["true", "x"
+}
+
+run "b" {
+  command = "true"
+}

@@ -1,0 +1,3 @@
+run "a" {
+  command = ["a\qb", "\u12", "\xff"]
+}

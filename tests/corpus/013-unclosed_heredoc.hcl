@@ -1,0 +1,5 @@
+run "a" {
+  command = ["echo", <<EOT
+hello
+]
+}

@@ -1,0 +1,5 @@
+run "a" {
+  command = [1 2]
+  workdir = 
+  env = { A = }
+}

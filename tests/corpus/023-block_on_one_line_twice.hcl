@@ -1,0 +1,1 @@
+run "a" { command = ["true"] idempotent = true }

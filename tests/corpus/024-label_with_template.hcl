@@ -1,0 +1,7 @@
+variable "x" {
+  default = "y"
+}
+
+run "a-${var.x}" {
+  command = ["true"]
+}

@@ -1,0 +1,3 @@
+run:
+  - name: a
+    command: ["true"]

@@ -1,0 +1,8 @@
+rol "app" {
+}
+
+bakcup "before" {
+}
+
+frobnicate {
+}

@@ -1,0 +1,6 @@
+run "a" {
+  command = ["true"]
+  retrying {
+    attempts = 3
+  }
+}

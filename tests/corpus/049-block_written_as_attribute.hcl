@@ -1,0 +1,4 @@
+run "a" {
+  command = ["true"]
+  retry   = { attempts = 3 }
+}

@@ -1,0 +1,6 @@
+run "a" {
+  command    = ["true"]
+  timout     = "1m"
+  idempotant = true
+  zzz        = 1
+}

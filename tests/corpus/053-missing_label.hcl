@@ -1,0 +1,6 @@
+run {
+  command = ["true"]
+}
+
+checkpoint {
+}

@@ -1,0 +1,6 @@
+run "a" "b" {
+  command = ["true"]
+}
+
+locals "x" {
+}

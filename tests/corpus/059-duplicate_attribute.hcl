@@ -1,0 +1,5 @@
+run "a" {
+  command = ["true"]
+  command = ["false"]
+  command = ["maybe"]
+}

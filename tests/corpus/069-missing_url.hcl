@@ -1,0 +1,5 @@
+smoke "a" {
+  request "x" {
+    method = "GET"
+  }
+}

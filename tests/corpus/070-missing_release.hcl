@@ -1,0 +1,3 @@
+upgrade "orthid" {
+  to = "2.7.1"
+}

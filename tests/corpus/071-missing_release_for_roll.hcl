@@ -1,0 +1,3 @@
+roll "app" {
+  version = "2.7.1"
+}

@@ -1,0 +1,7 @@
+release "orthid" {
+  namespace = "orthid"
+  chart     = "orthid/orthid"
+}
+
+roll "app" {
+}

@@ -1,0 +1,7 @@
+variable "x" {
+  default = null
+}
+
+run "a" {
+  command = ["echo", "x: ${var.x}"]
+}

@@ -1,0 +1,3 @@
+run "a" {
+  command = ["echo", "x: ${[1]} and ${{ a = 1 }}"]
+}

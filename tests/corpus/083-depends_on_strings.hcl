@@ -1,0 +1,6 @@
+checkpoint "a" {
+}
+
+checkpoint "b" {
+  depends_on = ["checkpoint.a"]
+}

@@ -1,0 +1,7 @@
+database "main" {
+  url = env("ORTHID_DATABASE_URL")
+}
+
+backup "b" {
+  database = "main"
+}

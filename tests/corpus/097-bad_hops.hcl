@@ -1,0 +1,17 @@
+upgrade "orthid" {
+  from = ">= 2.6.0, < 2.7.0"
+  to   = "2.7.1"
+}
+
+release "orthid" {
+  namespace = "orthid"
+  chart     = "orthid/orthid"
+}
+
+roll "a" {
+  hops = "frist"
+}
+
+roll "b" {
+  hops = var.x
+}

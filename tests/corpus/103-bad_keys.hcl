@@ -1,0 +1,4 @@
+approve "go" {
+  keys     = ["not a key"]
+  deadline = "tomorrow"
+}

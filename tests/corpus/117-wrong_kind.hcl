@@ -1,0 +1,7 @@
+run "app" {
+  command = ["true"]
+}
+
+checkpoint "x" {
+  depends_on = [roll.app]
+}

@@ -1,0 +1,3 @@
+run "a" {
+  command = [true ? "x" : var.missing, false && nothing ? "a" : "b"]
+}

@@ -1,0 +1,6 @@
+locals {
+  a = uper("x")
+  b = timestamp()
+  c = templatefile("x", {})
+  d = frobnicate()
+}

@@ -1,0 +1,11 @@
+database "main" {
+  url = env("ORTHID_DATABASE_URL")
+}
+
+backup "b" {
+  database = database.main
+}
+
+run "a" {
+  command = [file(backup.b.id)]
+}

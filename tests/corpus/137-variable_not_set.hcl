@@ -1,0 +1,10 @@
+variable "namespace" {
+  type = string
+}
+
+variable "count" {
+}
+
+run "a" {
+  command = [var.namespace]
+}

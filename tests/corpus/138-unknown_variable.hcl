@@ -1,0 +1,5 @@
+# -var nmespace=x
+# -var other=1
+variable "namespace" {
+  default = "orthid"
+}

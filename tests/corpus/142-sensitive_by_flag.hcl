@@ -1,0 +1,4 @@
+# -var password=hunter2
+variable "password" {
+  sensitive = true
+}

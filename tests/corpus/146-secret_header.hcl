@@ -1,0 +1,6 @@
+smoke "a" {
+  request "x" {
+    url     = "http://127.0.0.1/"
+    headers = { Authorization = "Bearer abcdef" }
+  }
+}

@@ -1,0 +1,11 @@
+run "a" {
+  command = [,]
+}
+
+run "b" {
+  comand = ["true"]
+}
+
+run "c" {
+  command = [var.x]
+}

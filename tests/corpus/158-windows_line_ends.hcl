@@ -1,0 +1,4 @@
+run "a" {
+  comand = ["true"]
+  command = [var.x]
+}
