@@ -3,6 +3,7 @@
 mod architecture;
 mod corpus;
 mod error_pages;
+mod fencing;
 mod fmt;
 mod plans;
 mod storage_faults;

@@ -6,3 +6,4 @@ pub mod chain;
 pub mod disk;
 pub mod pooler;
 pub mod postgres;
+pub mod runbook;
