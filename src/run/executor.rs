@@ -28,6 +28,7 @@ use crate::model::{Address, Outputs, Residual};
 use crate::plan::Plan;
 use crate::store::{Holder, Store, StoreError};
 use crate::world::{Progress, World};
+pub(in crate::run) use begin::outputs_for;
 use run_loop::Run;
 
 /// Decides a `when` that was not known at plan time.

@@ -10,6 +10,8 @@ mod event;
 mod executor;
 mod journal;
 mod lease;
+mod recovery;
+pub mod rehearse;
 mod report;
 mod schedule;
 mod state;
@@ -22,5 +24,6 @@ pub use executor::{
 };
 pub use journal::{canonical_bytes, record_hash};
 pub use lease::LeaseTimes;
+pub use recovery::{Explained, explain};
 pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};
 pub use state::{BrokenJournal, RunPhase, RunState, StepProgress, StepState};

@@ -18,6 +18,7 @@ mod redactor;
 mod release;
 mod render;
 mod resolve;
+pub mod simulated;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

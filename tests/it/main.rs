@@ -2,6 +2,7 @@
 
 mod architecture;
 mod corpus;
+mod crash_sweep;
 mod error_pages;
 mod fencing;
 mod fmt;

@@ -14,7 +14,7 @@ use crate::model::{Address, ApproveSpec, Outputs, Step, StepSpec};
 use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
 use crate::run::event::{Event, Failure, FailureClass, Intent};
 use crate::run::schedule::{Ending, Next, Schedule, undo_order};
-use crate::run::state::StepState;
+use crate::run::state::{RunState, StepState};
 use crate::world::StepContext;
 
 /// A task whose record was noted: launched once that is durable.
@@ -73,7 +73,7 @@ impl Run<'_> {
             return Ok(false);
         }
         let address = step.address.clone();
-        let known = self.outputs_for(step);
+        let known = outputs_for(self.graph, &self.state, step);
         match (self.deps.conditions)(condition, &known) {
             Ok(true) => Ok(false),
             Ok(false) => {
@@ -149,24 +149,6 @@ impl Run<'_> {
         self.note(Event::AnswerGiven { step: address.clone(), by, happened })
     }
 
-    /// Outputs that a step may read: its own, those of the steps it depends on, and those of the steps that its arguments
-    /// name, directly or through another (a migration's verified backup, and the backup that was verified). Never
-    /// those of the whole plan, whose size no single step should pay for.
-    fn outputs_for(&self, step: &Step) -> BTreeMap<Address, Outputs> {
-        let mut found = BTreeMap::new();
-        let mut pending: Vec<&Address> = vec![&step.address];
-        pending.extend(&step.depends_on);
-        pending.extend(named(step));
-        while let Some(address) = pending.pop() {
-            if let Some(outputs) = self.state.outputs.get(address)
-                && found.insert(address.clone(), outputs.clone()).is_none()
-            {
-                pending.extend(self.graph.get(address).into_iter().flat_map(named));
-            }
-        }
-        found
-    }
-
     /// The step to undo now: one at a time, once nothing else is under way.
     fn next_undo<'g>(
         &mut self,
@@ -221,7 +203,7 @@ impl Run<'_> {
             plan: Arc::clone(&self.job.plan),
             step: step.clone(),
             attempt,
-            outputs: Arc::new(self.outputs_for(step)),
+            outputs: Arc::new(outputs_for(self.graph, &self.state, step)),
             evidence: self.options.evidence.clone(),
             base: self.options.base.clone(),
             cancel: underway.stop.child_token(),
@@ -249,6 +231,28 @@ impl Run<'_> {
             AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked(address))
         });
     }
+}
+
+/// Outputs that a step may read: its own, those of the steps it depends on, and those of the steps that its arguments
+/// name, directly or through another (a migration's verified backup, and the backup that was verified). Never those of
+/// the whole plan, whose size no single step should pay for.
+pub(in crate::run) fn outputs_for(
+    graph: &StepGraph,
+    state: &RunState,
+    step: &Step,
+) -> BTreeMap<Address, Outputs> {
+    let mut found = BTreeMap::new();
+    let mut pending: Vec<&Address> = vec![&step.address];
+    pending.extend(&step.depends_on);
+    pending.extend(named(step));
+    while let Some(address) = pending.pop() {
+        if let Some(outputs) = state.outputs.get(address)
+            && found.insert(address.clone(), outputs.clone()).is_none()
+        {
+            pending.extend(graph.get(address).into_iter().flat_map(named));
+        }
+    }
+    found
 }
 
 /// Steps that a step's arguments name, beyond what expressions read.

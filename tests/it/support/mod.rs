@@ -4,6 +4,7 @@
 
 pub mod chain;
 pub mod disk;
+pub mod plans;
 pub mod pooler;
 pub mod postgres;
 pub mod runbook;

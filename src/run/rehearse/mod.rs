@@ -1,0 +1,14 @@
+//! Rehearsing: the real executor against a simulated world, in virtual time, killed and made to fail on demand.
+//!
+//! The same engine serves `orthid rehearse` and orthid's own tests. Reading order: [`Stage`] (one plan, one world, many
+//! processes), [`wrongs`] (what must hold afterwards).
+
+mod mortal;
+mod play;
+mod stage;
+mod verdict;
+
+pub use mortal::{MortalStore, Trouble, Troubles};
+pub use play::End;
+pub use stage::{Ended, Stage};
+pub use verdict::wrongs;

@@ -1,0 +1,149 @@
+//! A plan, a simulated world and a store, on which processes begin, are killed and take over from each other.
+//!
+//! Must not: judge what happened; [`super::verdict`] does.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mortal::{MortalStore, Troubles};
+use crate::model::{Address, Outputs, Residual, StepKind};
+use crate::plan::Plan;
+use crate::run::{
+    Clock, Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, Record, RunError,
+    RunId, resume, start,
+};
+use crate::store::{Holder, Store, StoreError};
+use crate::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
+
+/// Bound on one process in virtual time: no plan of a rehearsal takes a month.
+const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// How a process ended.
+#[derive(Debug)]
+pub enum Ended {
+    Returned(Result<Outcome, RunError>),
+    /// Killed, with the moment in words.
+    Killed(String),
+    /// It was still at it when a virtual month had passed.
+    NeverEnded,
+}
+
+pub struct Stage {
+    pub clock: VirtualClock,
+    pub site: Arc<Site>,
+    /// The durable one, behind every process's own.
+    pub store: Arc<dyn Store>,
+    pub job: Job,
+    pub troubles: Arc<Troubles>,
+    pub parallelism: usize,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    pub fn new(
+        plan: &Arc<Plan>,
+        run: &str,
+        seed: u64,
+        orphans: bool,
+        clock: VirtualClock,
+        store: Arc<dyn Store>,
+    ) -> Stage {
+        let ledger = Arc::clone(&store);
+        let read = move |run: RunId| -> futures::future::BoxFuture<'static, _> {
+            let ledger = Arc::clone(&ledger);
+            Box::pin(
+                async move { ledger.records(&run, 0).await.map_err(|error| error.to_string()) },
+            )
+        };
+        let site = Arc::new(Site::new(plan, seed, orphans, clock.clone(), Arc::new(read)));
+        let job = Job {
+            run: RunId(run.to_owned()),
+            plan: Arc::clone(plan),
+            plan_digest: format!("rehearsal of {run}"),
+            subject: format!("rehearsal/{run}"),
+        };
+        Stage { clock, site, store, job, troubles: Arc::default(), parallelism: 10 }
+    }
+
+    pub fn deps(&self, life: &Life) -> Deps {
+        Deps {
+            store: Arc::new(MortalStore {
+                inner: Arc::clone(&self.store),
+                life: life.clone(),
+                clock: self.clock.clone(),
+                troubles: Arc::clone(&self.troubles),
+            }),
+            world: Arc::new(SimulatedWorld::new(Arc::clone(&self.site), life.clone())),
+            clock: Arc::new(self.clock.clone()),
+            conditions: Arc::new(whatever),
+        }
+    }
+
+    pub fn options(&self) -> Options {
+        let steps = self.job.plan.steps.iter();
+        let gates = steps.filter(|step| step.kind() == StepKind::Approve);
+        let given = GivenApproval { by: "rehearsal".to_owned(), statement: String::new() };
+        Options {
+            parallelism: self.parallelism,
+            lease: LeaseTimes::default(),
+            holder: Holder { who: "rehearsal".to_owned(), pid: 1 },
+            evidence: PathBuf::new(),
+            base: PathBuf::new(),
+            timeout: None,
+            control: Control::default(),
+            notices: None,
+            approvals: gates.map(|step| (step.address.clone(), given.clone())).collect(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// One process: it begins the run, or takes it up where it was begun, and lives until `life` ends.
+    pub async fn process(&self, deps: &Deps, options: Options, life: &Life) -> Ended {
+        let begun = {
+            let _held = self.clock.hold();
+            !matches!(self.store.records(&self.job.run, 0).await, Err(StoreError::NoSuchRun(_)))
+        };
+        let work = async {
+            if begun {
+                resume(deps, options, &self.job).await
+            } else {
+                start(deps, options, &self.job, self.job.run.0.clone().into_bytes()).await
+            }
+        };
+        tokio::select! {
+            biased;
+            () = life.dead().cancelled() => Ended::Killed(life.died_at().unwrap_or_default()),
+            returned = work => Ended::Returned(returned),
+            () = self.clock.sleep(LONGEST) => Ended::NeverEnded,
+        }
+    }
+
+    /// What `orthid unlock` does once the process that held the lease is known to be dead.
+    pub async fn unlock(&self) -> Result<(), StoreError> {
+        let _held = self.clock.hold();
+        if let Some(lease) = self.store.lease(&self.job.subject).await? {
+            self.store.break_lease(&lease.id).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn records(&self) -> Result<Vec<Record>, StoreError> {
+        let _held = self.clock.hold();
+        match self.store.records(&self.job.run, 0).await {
+            Err(StoreError::NoSuchRun(_)) => Ok(Vec::new()),
+            read => read,
+        }
+    }
+}
+
+/// A condition that can't be computed without the real world holds: more of the plan is rehearsed that way.
+fn whatever(_: &Residual, _: &BTreeMap<Address, Outputs>) -> Result<bool, String> {
+    Ok(true)
+}

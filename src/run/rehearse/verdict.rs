@@ -1,0 +1,172 @@
+//! Judges what a rehearsed run left: the journal against the plan, and both against the world.
+//!
+//! Must not: change anything, or know which faults were scripted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Address;
+use crate::plan::Plan;
+use crate::run::{BrokenJournal, Event, Record, RunPhase, RunState, RunStatus, StepState};
+use crate::world::simulated::Model;
+
+/// Everything that is wrong, in words; nothing where all is as promised.
+pub fn wrongs(plan: &Plan, digest: &str, records: &[Record], model: &Model) -> Vec<String> {
+    let Some(first) = records.first() else {
+        return vec!["there is no journal".to_owned()];
+    };
+    let state = match RunState::fold(first.run.clone(), digest.to_owned(), records) {
+        Ok(state) => state,
+        Err(BrokenJournal { seq, reason, .. }) => {
+            return vec![format!("the journal is broken at record {seq}: {reason}")];
+        }
+    };
+    let mut wrong = order(plan, records);
+    wrong.extend(twice(records));
+    match &state.phase {
+        RunPhase::Finished(RunStatus::Succeeded) => {
+            for step in plan.steps.iter().filter(|step| leaves_something(step)) {
+                let stands = &state.step(&step.address).state;
+                if *stands == StepState::Succeeded && !model.is_there(step) {
+                    wrong.push(format!("{} succeeded and its effect is not there", step.address));
+                }
+            }
+            for step in &plan.steps {
+                match &state.step(&step.address).state {
+                    StepState::Succeeded | StepState::Skipped | StepState::Failed(_) => {}
+                    StepState::Pending
+                    | StepState::Started
+                    | StepState::Undoing
+                    | StepState::Undone
+                    | StepState::UndoFailed(_) => {
+                        wrong.push(format!("the run succeeded without {}", step.address));
+                    }
+                }
+            }
+        }
+        RunPhase::Finished(RunStatus::RolledBack) => {
+            for step in plan.steps.iter().filter(|step| step.rollback.is_some()) {
+                match &state.step(&step.address).state {
+                    StepState::Pending | StepState::Skipped | StepState::Undone => {}
+                    StepState::Started
+                    | StepState::Succeeded
+                    | StepState::Failed(_)
+                    | StepState::Undoing
+                    | StepState::UndoFailed(_) => {
+                        wrong.push(format!("the run was rolled back without {}", step.address));
+                    }
+                }
+                if model.is_there(step) && takes_back(step) {
+                    wrong.push(format!("{} was rolled back and is still there", step.address));
+                }
+            }
+        }
+        RunPhase::Finished(RunStatus::Failed | RunStatus::Stuck)
+        | RunPhase::Running
+        | RunPhase::Paused(_) => {}
+    }
+    wrong
+}
+
+/// Kinds whose effect can be looked for.
+fn leaves_something(step: &crate::model::Step) -> bool {
+    use crate::model::StepKind::{
+        Approve, Backup, Checkpoint, Migrate, Probe, Roll, Run, Smoke, Verify,
+    };
+    match step.kind() {
+        Backup | Verify | Migrate | Roll | Run => true,
+        Approve | Smoke | Probe | Checkpoint => false,
+    }
+}
+
+/// Does undoing this step take its effect away? A backup stays, and so do migrations that the old app runs on.
+fn takes_back(step: &crate::model::Step) -> bool {
+    use crate::model::StepSpec::{
+        Approve, Backup, Checkpoint, Migrate, Probe, Roll, Run, Smoke, Verify,
+    };
+    match &step.spec {
+        Migrate(spec) => {
+            spec.breaking || step.rollback.as_ref().is_some_and(|back| back.restore.is_some())
+        }
+        Roll(_) | Run(_) => true,
+        Backup(_) | Verify(_) | Approve(_) | Smoke(_) | Probe(_) | Checkpoint => false,
+    }
+}
+
+/// No step starts before what it waits for is over, and none is undone before those that waited for it.
+fn order(plan: &Plan, records: &[Record]) -> Vec<String> {
+    let waits: BTreeMap<&Address, &[Address]> =
+        plan.steps.iter().map(|step| (&step.address, &step.depends_on[..])).collect();
+    let mut over: BTreeSet<&Address> = BTreeSet::new();
+    let mut standing: BTreeSet<&Address> = BTreeSet::new();
+    let undoable: BTreeSet<&Address> = plan
+        .steps
+        .iter()
+        .filter(|step| step.rollback.is_some())
+        .map(|step| &step.address)
+        .collect();
+    let mut wrong = Vec::new();
+    for record in records {
+        match &record.event {
+            Event::StepStarted { step, .. } => {
+                for waited in waits.get(step).copied().unwrap_or_default() {
+                    if !over.contains(waited) {
+                        wrong.push(format!("{step} started before {waited} was over"));
+                    }
+                }
+            }
+            Event::StepSucceeded { step, .. } => {
+                over.insert(step);
+                standing.insert(step);
+            }
+            Event::StepFailed { step, .. } | Event::StepSkipped { step, .. } => {
+                over.insert(step);
+            }
+            Event::UndoStarted { step, .. } => {
+                for later in standing.iter().filter(|later| undoable.contains(*later)) {
+                    let waited = waits.get(*later).copied().unwrap_or_default();
+                    if waited.contains(step) {
+                        wrong.push(format!("{step} was undone before {later}, which stood on it"));
+                    }
+                }
+            }
+            Event::UndoSucceeded { step } => {
+                standing.remove(step);
+            }
+            Event::RunCreated { .. }
+            | Event::LeaseTaken { .. }
+            | Event::UndoFailed { .. }
+            | Event::ApprovalGiven { .. }
+            | Event::AnswerGiven { .. }
+            | Event::RunPaused { .. }
+            | Event::RunFinished { .. } => {}
+        }
+    }
+    wrong
+}
+
+/// No step succeeds twice or is undone twice.
+fn twice(records: &[Record]) -> Vec<String> {
+    let mut done = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for record in records {
+        let key = match &record.event {
+            Event::StepSucceeded { step, .. } => ("succeeded", step),
+            Event::UndoSucceeded { step } => ("was undone", step),
+            Event::RunCreated { .. }
+            | Event::LeaseTaken { .. }
+            | Event::StepStarted { .. }
+            | Event::StepFailed { .. }
+            | Event::StepSkipped { .. }
+            | Event::UndoStarted { .. }
+            | Event::UndoFailed { .. }
+            | Event::ApprovalGiven { .. }
+            | Event::AnswerGiven { .. }
+            | Event::RunPaused { .. }
+            | Event::RunFinished { .. } => continue,
+        };
+        if !done.insert(key) {
+            wrong.push(format!("{} {} twice", key.1, key.0));
+        }
+    }
+    wrong
+}
