@@ -5,10 +5,18 @@
 //! file format and its renderings are three things: everything that prints takes the same value.
 
 mod change;
+pub mod checks;
+mod diff;
+mod error;
+mod failure_map;
 mod file;
 mod finding;
+mod migration;
 mod outcome;
+mod planner;
 mod rests;
+mod rollback;
+mod situation;
 
 use std::collections::BTreeMap;
 
@@ -21,9 +29,11 @@ use crate::path::{ChangelogEntry, Stop};
 pub use change::{
     Change, ChangeAction, HopDiff, ImageChange, NameChange, ObjectChange, ObjectRef, ValuesDiff,
 };
+pub use error::{PlanError, Refusal};
 pub use file::{SavedPlan, SavedPlanError, StaleFact};
 pub use finding::{CheckSummary, Finding, Level};
 pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
+pub use planner::plan;
 pub use rests::facts_of;
 
 /// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.

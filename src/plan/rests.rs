@@ -4,6 +4,7 @@
 
 use semver::Version;
 
+use super::situation::app_version;
 use super::{PlanFact, Rests};
 use crate::facts::{ClusterFacts, DatabaseFacts, Facts, HelmFacts, ReleaseFacts};
 
@@ -41,6 +42,8 @@ impl Found {
     fn cluster(&mut self, cluster: &ClusterFacts) {
         self.must_match("cluster.uid", &cluster.uid);
         self.informational("cluster.server_version", &cluster.server_version);
+        let context = cluster.context.as_deref().unwrap_or("(current)");
+        self.informational("cluster.context", context);
     }
 
     fn release(&mut self, release: &ReleaseFacts, stops: &[Version]) {
@@ -49,12 +52,23 @@ impl Found {
         self.must_match("release.revision", release.revision.to_string());
         self.must_match("release.status", &release.status);
         self.must_match("release.chart_version", release.chart_version.to_string());
+        for workload in &release.workloads {
+            let images: Vec<&str> = workload.images.values().map(String::as_str).collect();
+            self.informational(format!("workload.{}.images", workload.name), images.join(", "));
+            let ready = format!("{} of {}", workload.ready, workload.replicas);
+            self.informational(format!("workload.{}.ready", workload.name), ready);
+        }
         if let Some(migrations) = &release.migrations {
             self.must_match("migrations.applied", migrations.applied.join(", "));
+            self.informational("migrations.pending", migrations.pending.join(", "));
         }
         for stop in stops {
-            if let Some(chart) = release.charts.get(stop) {
-                self.must_match(format!("chart.{stop}.sha256"), &chart.sha256);
+            // Stops count by the app's version in some plans: then every chart of that app version is meant.
+            let charts = release.charts.values().filter(|chart| {
+                chart.version == *stop || app_version(chart).as_ref() == Some(stop)
+            });
+            for chart in charts {
+                self.must_match(format!("chart.{}.sha256", chart.version), &chart.sha256);
             }
         }
     }
@@ -63,6 +77,8 @@ impl Found {
         self.must_match(format!("database.{name}.identity"), &database.identity);
         let version = database.server_version.to_string();
         self.must_match(format!("database.{name}.server_version"), version);
+        let client = database.pg_dump_version.map_or("none".to_owned(), |v| v.to_string());
+        self.informational(format!("database.{name}.pg_dump_version"), client);
         self.informational(format!("database.{name}.size_bytes"), database.size_bytes.to_string());
     }
 }
