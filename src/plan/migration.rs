@@ -192,17 +192,13 @@ fn judge_exec(
             "`via = \"exec\"` can't work: the running image does not carry {}",
             missing.join(", ")
         );
-        let help = "leave `via` out, or set it to \"job\": a Job of the target's image carries them";
+        let help =
+            "leave `via` out, or set it to \"job\": a Job of the target's image carries them";
         report.find(Check::MigrationWay, Level::Blocking, message).step(step).help(help);
     }
 }
 
-fn judge_breaking(
-    step: &Address,
-    spec: &MigrateSpec,
-    change: &SchemaChange,
-    report: &mut Report,
-) {
+fn judge_breaking(step: &Address, spec: &MigrateSpec, change: &SchemaChange, report: &mut Report) {
     report.checked(Check::BreakingMigration);
     if change.pending.is_empty() && change.told {
         return;
@@ -210,8 +206,7 @@ fn judge_breaking(
     match &change.compatibility {
         Compatibility::Proved(_) => {}
         Compatibility::Broken(reason) if !spec.quiesce => {
-            let message =
-                format!("the app must not serve while this migration runs: {reason}");
+            let message = format!("the app must not serve while this migration runs: {reason}");
             let help = "set `quiesce = true` in the migrate block, and plan for the downtime";
             report.find(Check::BreakingMigration, Level::Blocking, message).step(step).help(help);
         }

@@ -14,6 +14,7 @@ mod finding;
 mod migration;
 mod outcome;
 mod planner;
+pub mod render;
 mod rests;
 mod rollback;
 mod situation;

@@ -164,9 +164,9 @@ fn guides(release: &ReleaseFacts, hops: &[Hop], version_of: VersionOf) -> Guides
     let mut texts = BTreeMap::new();
     for chart in hops.iter().filter_map(|hop| chart_of(release, version_of, &hop.to)) {
         let shipped = chart.guides.iter();
-        texts.extend(shipped.filter_map(|(version, text)| {
-            Some((parse_version(version)?, text.clone()))
-        }));
+        texts.extend(
+            shipped.filter_map(|(version, text)| Some((parse_version(version)?, text.clone()))),
+        );
     }
     Guides(texts)
 }
@@ -183,8 +183,7 @@ pub(super) fn compose(wanted: &Wanted, graph: StepGraph, facts: &Facts) -> Plan 
     let point_of_no_return = rollback::point_of_no_return(&steps, &changes);
     let graph = StepGraph::from_steps(steps).expect("resolving changes no edge of the graph");
 
-    let diff: Vec<HopDiff> =
-        situation.hops.iter().map(|view| hop_diff(&situation, view)).collect();
+    let diff: Vec<HopDiff> = situation.hops.iter().map(|view| hop_diff(&situation, view)).collect();
     let drift = match situation.release() {
         Some((spec, release)) => {
             diff::drift(&situation.deployed, &release.live, &release.policies, &spec.namespace)
@@ -280,11 +279,7 @@ fn hop_diff(situation: &Situation<'_>, view: &HopView<'_>) -> HopDiff {
     diff::hop(before, after, values_diff(situation, view, spec))
 }
 
-fn values_diff(
-    situation: &Situation<'_>,
-    view: &HopView<'_>,
-    spec: &ReleaseSpec,
-) -> ValuesDiff {
+fn values_diff(situation: &Situation<'_>, view: &HopView<'_>, spec: &ReleaseSpec) -> ValuesDiff {
     let Some(chart) = view.chart else { return ValuesDiff::default() };
     let entries = situation.entries_of(view.hop);
     let mut found = diff::values(ValuesInput {

@@ -5,11 +5,11 @@
 //! a migration's edge restores the schema. An edge of a migration that the old app runs on is not needed: the database
 //! stays, and no write is lost.
 
+use super::Level;
 use super::checks::{Check, Report};
 use super::migration::{Compatibility, SchemaChange};
 use super::outcome::{PointOfNoReturn, RollbackEdge, WithheldEdge};
 use super::situation::Situation;
-use super::Level;
 use crate::model::{Address, Hop, RunSpec, Step, StepSpec};
 
 /// Edges that are promised, in topological order of their steps, and those that are not.
@@ -118,7 +118,8 @@ fn migrate_edge(
             Err((format!("the database stays, and no write is lost: {proof}"), true))
         }
         (Compatibility::Broken(reason) | Compatibility::Unknown(reason), Some(restore)) => {
-            let action = format!("restore {restore} over the database, as it was before {}", hop.to);
+            let action =
+                format!("restore {restore} over the database, as it was before {}", hop.to);
             Ok((action, format!("{restore} was restored and compared before {step}")))
                 .map(|(action, proof)| (action, format!("{proof}; needed because {reason}")))
         }
@@ -166,10 +167,7 @@ fn missing_edge(step: &Step, report: &mut Report) {
         let message = format!("{} has no rollback edge", step.address);
         let help = "add `rollback {}`: without it a failure after the roll leaves the new release in \
                     place";
-        report
-            .find(Check::RollbackProved, Level::Note, message)
-            .step(&step.address)
-            .help(help);
+        report.find(Check::RollbackProved, Level::Note, message).step(&step.address).help(help);
     }
 }
 

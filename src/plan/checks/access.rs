@@ -70,9 +70,7 @@ impl Used {
         match resource {
             "pods/exec" => self.exec && verb == exec_verb(server_version),
             "jobs.batch" => self.job || self.roll,
-            "deployments.apps" | "statefulsets.apps" => {
-                self.roll || self.quiesce || verb == "get"
-            }
+            "deployments.apps" | "statefulsets.apps" => self.roll || self.quiesce || verb == "get",
             _ => self.roll || matches!(verb, "get" | "list"),
         }
     }

@@ -22,8 +22,18 @@ const REMOVALS: [(&str, &str, u64, &str); 37] = [
     ("apps/v1beta2", "Deployment", 16, "apps/v1"),
     ("apps/v1beta2", "ReplicaSet", 16, "apps/v1"),
     ("apps/v1beta2", "StatefulSet", 16, "apps/v1"),
-    ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration", 22, "admissionregistration.k8s.io/v1"),
-    ("admissionregistration.k8s.io/v1beta1", "ValidatingWebhookConfiguration", 22, "admissionregistration.k8s.io/v1"),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        "MutatingWebhookConfiguration",
+        22,
+        "admissionregistration.k8s.io/v1",
+    ),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        "ValidatingWebhookConfiguration",
+        22,
+        "admissionregistration.k8s.io/v1",
+    ),
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition", 22, "apiextensions.k8s.io/v1"),
     ("apiregistration.k8s.io/v1beta1", "APIService", 22, "apiregistration.k8s.io/v1"),
     ("certificates.k8s.io/v1beta1", "CertificateSigningRequest", 22, "certificates.k8s.io/v1"),
@@ -47,7 +57,12 @@ const REMOVALS: [(&str, &str, u64, &str); 37] = [
     ("storage.k8s.io/v1beta1", "CSIStorageCapacity", 27, "storage.k8s.io/v1"),
     ("flowcontrol.apiserver.k8s.io/v1beta2", "FlowSchema", 29, "flowcontrol.apiserver.k8s.io/v1"),
     ("flowcontrol.apiserver.k8s.io/v1beta3", "FlowSchema", 32, "flowcontrol.apiserver.k8s.io/v1"),
-    ("flowcontrol.apiserver.k8s.io/v1beta3", "PriorityLevelConfiguration", 32, "flowcontrol.apiserver.k8s.io/v1"),
+    (
+        "flowcontrol.apiserver.k8s.io/v1beta3",
+        "PriorityLevelConfiguration",
+        32,
+        "flowcontrol.apiserver.k8s.io/v1",
+    ),
 ];
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
@@ -92,9 +107,7 @@ fn judge(
             let message = format!(
                 "{what} has {object} as {version}, which Kubernetes 1.{minor} no longer serves"
             );
-            report
-                .find(Check::ApiVersions, Level::Warning, message)
-                .help(format!("use {instead}"));
+            report.find(Check::ApiVersions, Level::Warning, message).help(format!("use {instead}"));
         }
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
             }
             StepSpec::Verify(verify) => {
                 let backup = subject.steps.iter().find(|other| other.address == verify.backup);
-                let Some(StepSpec::Backup(backup)) = backup.map(|step| &step.spec) else { continue };
+                let Some(StepSpec::Backup(backup)) = backup.map(|step| &step.spec) else {
+                    continue;
+                };
                 if told.insert((Check::ScratchDatabase, backup.database.clone())) {
                     scratch(subject, &step.address, &backup.database, report);
                 }

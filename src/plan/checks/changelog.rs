@@ -99,7 +99,9 @@ fn required(entries: &[&ChangelogEntry], view: &HopView<'_>, report: &mut Report
             );
             let help = match renamed.get(config.value.as_str()) {
                 Some(from) if lookup(view.values(), from).is_some() => {
-                    format!("it was called {from}: set it under its new name in a values file of the release block")
+                    format!(
+                        "it was called {from}: set it under its new name in a values file of the release block"
+                    )
                 }
                 Some(_) | None => "set it in a values file of the release block".to_owned(),
             };
@@ -133,8 +135,9 @@ fn deprecations(subject: &Subject<'_>, report: &mut Report) {
     }
     for Deprecation { what, since, removed_in, instead } in told.into_values() {
         let instead = instead.as_deref().map(|i| format!("use {i} instead"));
-        let removed =
-            removed_in.as_ref().filter(|version| **version > upgrade.from && **version <= upgrade.to);
+        let removed = removed_in
+            .as_ref()
+            .filter(|version| **version > upgrade.from && **version <= upgrade.to);
         let is_new = since.as_ref().is_some_and(|version| *version > upgrade.from);
         let found = match (removed, removed_in) {
             (Some(version), _) => {

@@ -90,7 +90,8 @@ fn hooks(view: &HopView<'_>, migrates: bool, report: &mut Report) {
             let message = format!(
                 "the chart of {to} migrates in its own {event} hook ({object}): a failed upgrade does not undo it"
             );
-            let help = "switch the hook off and give the plan a migrate step behind a verified backup";
+            let help =
+                "switch the hook off and give the plan a migrate step behind a verified backup";
             report.find(Check::MigrationHook, Level::Warning, message).help(help);
         }
     }

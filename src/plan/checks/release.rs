@@ -108,10 +108,7 @@ fn drift(subject: &Subject<'_>, report: &mut Report) {
     for change in subject.drift {
         let message = match change.changes.len() {
             0 => format!("{} is in the deployed manifest and not in the cluster", change.object),
-            1 => format!(
-                "{} was changed beside Helm: {}",
-                change.object, change.changes[0].path
-            ),
+            1 => format!("{} was changed beside Helm: {}", change.object, change.changes[0].path),
             count => format!(
                 "{} was changed beside Helm in {count} fields, first {}",
                 change.object, change.changes[0].path

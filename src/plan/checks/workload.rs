@@ -30,9 +30,8 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for workload in &spec.workloads {
         let Some((kind, name)) = workload.split_once('/') else { continue };
         let manifest = subject.final_manifest();
-        let named = |object: &&ObjectRef| {
-            object.kind.eq_ignore_ascii_case(kind) && object.name == name
-        };
+        let named =
+            |object: &&ObjectRef| object.kind.eq_ignore_ascii_case(kind) && object.name == name;
         let Some(object) = manifest.objects.keys().find(named) else { continue };
         judge(object, &manifest.objects[object], subject, release, report);
     }
@@ -141,8 +140,7 @@ fn graceful_stop(object: &ObjectRef, value: &Value, report: &mut Report) {
     for container in serving(value) {
         let pre_stop = lookup(container, "lifecycle.preStop");
         let Some(pre_stop) = pre_stop else {
-            let message =
-                format!("container {} of {object} has no preStop hook", name(container));
+            let message = format!("container {} of {object} has no preStop hook", name(container));
             let help = "a pod that ends at once drops requests that are still sent to it; a preStop \
                         of a few seconds of sleep covers them";
             report.find(Check::GracefulStop, Level::Warning, message).help(help);
@@ -155,7 +153,8 @@ fn graceful_stop(object: &ObjectRef, value: &Value, report: &mut Report) {
                 "the preStop hook of {} sleeps {seconds} s, and its pod is killed after {grace} s",
                 name(container)
             );
-            let help = "set terminationGracePeriodSeconds to more than the sleep and the drain take";
+            let help =
+                "set terminationGracePeriodSeconds to more than the sleep and the drain take";
             report.find(Check::GracefulStop, Level::Warning, message).help(help);
         }
     }
@@ -187,9 +186,7 @@ fn disruption_budget(
         budget.get("kind").and_then(Value::as_str) == Some("PodDisruptionBudget")
             && lookup(budget, "spec.selector.matchLabels").and_then(Value::as_object).is_some_and(
                 |wanted| {
-                    wanted
-                        .iter()
-                        .all(|(key, value)| labels.and_then(|l| l.get(key)) == Some(value))
+                    wanted.iter().all(|(key, value)| labels.and_then(|l| l.get(key)) == Some(value))
                 },
             )
     };

@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use serde_json::json;
 
-use super::*;
 use super::manifest::ManifestProblem;
+use super::*;
 use crate::facts::redact;
 use crate::model::ValuesPolicy;
 
