@@ -56,8 +56,8 @@ release "orthid" {
 
     # What 3.0.0 requires and 2.8.0 did not have.
     set = {
-      "config.issuerUrl"          = var.issuer_url
-      "config.sessions.accessTtl" = "900"
+      "issuer.url"         = var.issuer_url
+      "sessions.accessTtl" = "900"
     }
   }
 }
@@ -70,7 +70,7 @@ database "main" {
 #   sha256sum UPGRADE-3.0.0.md
 changelog {
   guide "3.0.0" {
-    sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    sha256 = "94c1fabc54f519fdcb73b5449a5f9e3cdb6355fa9f0d63c3a66fe23820524c3f"
   }
 }
 

@@ -3,6 +3,7 @@
 //! Must not: observe anything (`world` does), decide anything (`plan` does), or hold a secret: manifests and values are
 //! stored after `redact`.
 
+pub mod recording;
 pub mod redact;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,9 @@ mod rests;
 mod rollback;
 mod situation;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use semver::Version;

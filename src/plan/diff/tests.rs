@@ -86,9 +86,8 @@ fn objects_are_compared_field_by_field() {
             ~ Deployment orthid/api
               ~ metadata.annotations["checksum/config"]: "aaa" → "bbb"
               ~ spec.template.spec.containers[api].args: ["serve","--verbose"] → ["serve"]
-              + spec.template.spec.containers[api].env[AUDIENCE].name:  → "AUDIENCE"
-              + spec.template.spec.containers[api].env[AUDIENCE].value:  → "web"
               ~ spec.template.spec.containers[api].env[ADMIN_PASSWORD].value: (sensitive)
+              + spec.template.spec.containers[api].env[AUDIENCE].value:  → "web"
               ~ spec.template.spec.containers[api].env[DATABASE_URL].value: "postgres://u:(sensitive value)@db/x" → "postgres://u:(sensitive value)@db2/x"
               ~ spec.template.spec.containers[api].env[LEVEL].value: "info" → "debug"
               ~ spec.template.spec.containers[api].image: "orthid:2.6.3" → "orthid:2.7.1"
