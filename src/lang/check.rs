@@ -59,8 +59,16 @@ fn attributes(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Di
     if body.broken {
         return;
     }
+    // What was meant by a misspelt name is not missing too.
+    let meant: Vec<_> = body
+        .attributes
+        .iter()
+        .filter(|a| !schema.all_attributes().any(|known| known.name == &*a.name))
+        .filter_map(|a| closest(&a.name, schema.all_attributes().map(|known| known.name)))
+        .collect();
     for needed in schema.all_attributes().filter(|attribute| attribute.required) {
-        if !first.keys().any(|name| &***name == needed.name) {
+        let given = first.keys().any(|name| &***name == needed.name);
+        if !given && !meant.contains(&needed.name) {
             let message = format!("`{}` needs the attribute `{}`", schema.name, needed.name);
             found.push(
                 Diagnostic::new(Code::MissingAttribute, message)

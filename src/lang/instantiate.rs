@@ -239,8 +239,8 @@ fn for_each(on: &mut Evaluator, attribute: &Attribute) -> Eval<Vec<(Value, Value
         }
         other => {
             let message = format!(
-                "`for_each` takes an object or a list of strings, not a {}",
-                other.type_name()
+                "`for_each` takes an object or a list of strings, not {}",
+                other.with_article()
             );
             on.error(Code::WrongType, message, span)
         }

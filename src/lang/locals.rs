@@ -1,6 +1,6 @@
 //! `locals`: names for expressions, computed in the order of what they name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::eval::{Evaluator, Failed};
 use super::references::{self, Path};
@@ -85,15 +85,15 @@ impl Locals {
         for (at, named) in names.iter().enumerate() {
             named.iter().for_each(|other| named_by[*other].push(at));
         }
-        let mut ready: Vec<usize> = (0..names.len()).filter(|at| waiting[*at] == 0).collect();
-        while let Some(at) = ready.pop() {
+        let mut ready: VecDeque<usize> = (0..names.len()).filter(|at| waiting[*at] == 0).collect();
+        while let Some(at) = ready.pop_front() {
             self.order.push(at);
             self.entries[at].late =
                 rests_on_hop(&paths[at]) || names[at].iter().any(|other| self.entries[*other].late);
             for other in &named_by[at] {
                 waiting[*other] -= 1;
                 if waiting[*other] == 0 {
-                    ready.push(*other);
+                    ready.push_back(*other);
                 }
             }
         }

@@ -15,7 +15,10 @@ pub(super) struct Path {
     pub root: Name,
     pub member: Option<Name>,
     pub output: Option<Name>,
+    /// The root alone, with its member, and with its output.
+    pub root_span: Span,
     pub span: Span,
+    pub whole_span: Span,
 }
 
 /// What an expression names.
@@ -37,7 +40,7 @@ impl Found {
     fn walk(&mut self, expr: &Expr) {
         match &expr.kind {
             Kind::Literal(_) => {}
-            Kind::Name(root) => self.path(root, None, None, expr.span),
+            Kind::Name(root) => self.path((root, expr.span), None, None, expr.span),
             Kind::Attr(..) => self.attribute(expr),
             Kind::Template(parts) => self.parts(parts),
             Kind::List(items) => items.iter().for_each(|item| self.walk(item)),
@@ -52,10 +55,12 @@ impl Found {
             Kind::Index(base, index) => {
                 match (&base.kind, &index.kind) {
                     (Kind::Name(root), Kind::Literal(Value::String(member))) => {
-                        self.path(root, Some(member), None, expr.span);
+                        self.path((root, base.span), Some((member, expr.span)), None, expr.span);
                     }
                     // Which member it is, is computed.
-                    (Kind::Name(root), _) => self.path(root, None, None, expr.span),
+                    (Kind::Name(root), _) => {
+                        self.path((root, base.span), None, None, expr.span);
+                    }
                     _ => self.walk(base),
                 }
                 self.walk(index);
@@ -115,21 +120,34 @@ impl Found {
     fn attribute(&mut self, expr: &Expr) {
         let Kind::Attr(base, last) = &expr.kind else { return };
         match &base.kind {
-            Kind::Name(root) => self.path(root, Some(last), None, expr.span),
+            Kind::Name(root) => {
+                self.path((root, base.span), Some((last, expr.span)), None, expr.span);
+            }
             Kind::Attr(inner, member) => match &inner.kind {
-                Kind::Name(root) => self.path(root, Some(member), Some(last), expr.span),
+                Kind::Name(root) => {
+                    let member = Some((member, base.span));
+                    self.path((root, inner.span), member, Some(last), expr.span);
+                }
                 _ => self.walk(base),
             },
             _ => self.walk(base),
         }
     }
 
-    fn path(&mut self, root: &Name, member: Option<&Name>, output: Option<&Name>, span: Span) {
+    fn path(
+        &mut self,
+        (root, root_span): (&Name, Span),
+        member: Option<(&Name, Span)>,
+        output: Option<&Name>,
+        whole_span: Span,
+    ) {
         if self.loops.contains(root) {
             return;
         }
-        let (root, member, output) = (root.clone(), member.cloned(), output.cloned());
-        self.paths.push(Path { root, member, output, span });
+        let span = member.map_or(root_span, |(_, span)| span);
+        let member = member.map(|(name, _)| name.clone());
+        let (root, output) = (root.clone(), output.cloned());
+        self.paths.push(Path { root, member, output, root_span, span, whole_span });
     }
 }
 
@@ -142,11 +160,11 @@ pub(super) fn check(expr: &Expr, plan: &PlanScope, report: &mut impl FnMut(Diagn
         }
     }
     for path in &found.paths {
-        let Path { root, member, output, span } = path;
+        let Path { root, member, output, root_span, span, whole_span } = path;
         let Some(member) = member else {
             let known = names::ROOTS.contains(&&**root) || root.parse::<StepKind>().is_ok();
             if !known {
-                report(names::unknown_root(root, &[], *span));
+                report(names::unknown_root(root, &[], *root_span));
             }
             continue;
         };
@@ -160,8 +178,11 @@ pub(super) fn check(expr: &Expr, plan: &PlanScope, report: &mut impl FnMut(Diagn
             }
             root if names::ROOTS.contains(&root) => {}
             root => match root.parse::<StepKind>() {
-                Ok(kind) => step(plan, kind, member, output.as_ref(), *span, report),
-                Err(_) => report(names::unknown_root(root, &[], *span)),
+                Ok(kind) => {
+                    let output = output.as_ref().map(|output| (output, *whole_span));
+                    step(plan, kind, member, output, *span, report);
+                }
+                Err(_) => report(names::unknown_root(root, &[], *root_span)),
             },
         }
     }
@@ -171,16 +192,16 @@ fn step(
     plan: &PlanScope,
     kind: StepKind,
     name: &Name,
-    output: Option<&Name>,
+    output: Option<(&Name, Span)>,
     span: Span,
     report: &mut impl FnMut(Diagnostic),
 ) {
     if plan.step_index(&Address::new(kind, &**name)).is_none() {
         report(names::unknown_step(plan, kind, name, span));
-    } else if let Some(output) = output
+    } else if let Some((output, whole_span)) = output
         && schema::outputs(kind).is_some_and(|known| !known.contains(&&**output))
     {
-        report(names::unknown_output(kind, output, span));
+        report(names::unknown_output(kind, output, whole_span));
     }
 }
 

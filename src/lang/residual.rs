@@ -25,7 +25,7 @@ pub fn eval_residual(
     let value = value(residual, outputs, env)?;
     let text = value.to_text();
     text.map(|text| text.to_string())
-        .ok_or_else(|| ResidualError(format!("a {} is no text", value.type_name())))
+        .ok_or_else(|| ResidualError(format!("{} is no text", value.with_article())))
 }
 
 /// The truth of a residual that is a condition.
@@ -39,7 +39,7 @@ pub fn eval_condition(
 ) -> Result<bool, ResidualError> {
     let value = value(residual, outputs, env)?;
     value.to_bool().ok_or_else(|| {
-        ResidualError(format!("a condition must be true or false, not a {}", value.type_name()))
+        ResidualError(format!("a condition must be true or false, not {}", value.with_article()))
     })
 }
 

@@ -117,7 +117,7 @@ impl Type {
         if value.is_null() || matches!(value, Value::Deferred(_)) {
             return Ok(value);
         }
-        let wrong = || Err(format!("must be a {self}, not a {}", value.type_name()));
+        let wrong = || Err(format!("must be a {self}, not {}", value.with_article()));
         match self {
             Type::Any => Ok(value),
             Type::String => value.to_text().map_or_else(wrong, |text| Ok(Value::String(text))),
@@ -128,7 +128,9 @@ impl Type {
                 let mut items = Vec::with_capacity(list.items.len());
                 for (index, item) in list.items.iter().enumerate() {
                     let item = inner.convert(item.clone());
-                    items.push(item.map_err(|message| format!("element {index} {message}"))?);
+                    items.push(
+                        item.map_err(|message| format!("has an element {index} that {message}"))?,
+                    );
                 }
                 if let Type::Set(_) = self {
                     items.sort_by_cached_key(|item| item.to_json().map(|json| json.to_string()));
@@ -141,7 +143,9 @@ impl Type {
                 let mut entries = BTreeMap::new();
                 for (key, item) in &object.entries {
                     let item = inner.convert(item.clone());
-                    let item = item.map_err(|message| format!("`{}` {message}", shown(key)))?;
+                    let item = item.map_err(|message| {
+                        format!("has an entry `{}` that {message}", shown(key))
+                    })?;
                     entries.insert(key.clone(), item);
                 }
                 Ok(Value::object(entries))
@@ -153,9 +157,12 @@ impl Type {
                     let item = match (object.entries.get(name), &field.default) {
                         (Some(item), _) => field.ty.convert(item.clone()),
                         (None, Some(default)) => Ok(default.clone()),
-                        (None, None) => Err("is missing".to_owned()),
+                        (None, None) => Err(String::new()),
                     };
-                    let item = item.map_err(|message| format!("`{name}` {message}"))?;
+                    let item = item.map_err(|message| match message.as_str() {
+                        "" => format!("needs the field `{name}`"),
+                        message => format!("has a field `{name}` that {message}"),
+                    })?;
                     entries.insert(name.clone(), item);
                 }
                 Ok(Value::object(entries))

@@ -160,6 +160,20 @@ impl Value {
         }
     }
 
+    /// The word for the type as a sentence has it: `a list`, `an object`, `null`.
+    pub fn with_article(&self) -> String {
+        match self {
+            Value::Null => "null".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Reference(_)
+            | Value::Deferred(_) => format!("a {}", self.type_name()),
+        }
+    }
+
     /// The steps that this value rests on.
     pub fn steps(&self, into: &mut BTreeSet<Address>) {
         let facts = self.facts();

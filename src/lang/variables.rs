@@ -178,7 +178,9 @@ fn given(on: &mut Evaluator, variable: &Variable, input: &VariableInput) -> Eval
     let name = &variable.name;
     let raw = match &input.value {
         RawValue::Json(json) => Ok(Value::from_json(json)),
-        RawValue::Text(text) if matches!(variable.ty, Type::String) => Ok(Value::string(text)),
+        RawValue::Text(text) if matches!(variable.ty, Type::String | Type::Number | Type::Bool) => {
+            Ok(Value::string(text))
+        }
         RawValue::Text(text) if matches!(variable.ty, Type::Any) => {
             // Without a type, text that is no expression is a string, as on Terraform's command line.
             Ok(constant(on, text).unwrap_or_else(|_| Value::string(text)))

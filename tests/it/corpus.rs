@@ -89,3 +89,25 @@ fn every_code_is_in_the_corpus() {
         Code::ALL.iter().filter(|code| !seen.contains(code) && !is_of_the_graph(**code)).collect();
     assert!(missing.is_empty(), "no broken plan gives {missing:?}");
 }
+
+/// `UPDATE_BOOK=1` writes the page anew.
+#[test]
+fn the_books_page_of_functions_is_the_function_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference/functions.md");
+    let expected = orthid::lang::functions::reference();
+    if asked_to_update() {
+        write(&path, &expected);
+    }
+    let page = String::from_utf8(bytes_of(&path)).unwrap();
+    assert_eq!(page, expected, "the page is older than the table: run with UPDATE_BOOK=1");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told to write by its environment")]
+fn asked_to_update() -> bool {
+    std::env::var("UPDATE_BOOK").is_ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test that was told to writes the page")]
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}

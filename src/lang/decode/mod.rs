@@ -73,7 +73,7 @@ impl<'e, 'a> Reader<'e, 'a> {
                 Diagnostic::new(Code::NotKnownYet, format!("`{name}` must be known when planning"));
             return self.on.fail(diagnostic.label(span, known_when));
         }
-        let message = format!("`{name}` must be {what}, not a {}", value.type_name());
+        let message = format!("`{name}` must be {what}, not {}", value.with_article());
         let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
         if let Value::Reference(reference) = value
             && let Reference::Step(address) | Reference::Steps(address, _) = &**reference
@@ -155,6 +155,10 @@ impl<'e, 'a> Reader<'e, 'a> {
                 self.on.error(Code::InvalidValue, message, span)
             }
             None if Self::is_unset(value) => Ok(None),
+            None if value.to_number().is_some() => {
+                let message = format!("`{name}` must be a whole number");
+                self.on.error(Code::InvalidValue, message, span)
+            }
             None => self.wrong(name, "a whole number", value, span),
         }
     }
@@ -163,6 +167,9 @@ impl<'e, 'a> Reader<'e, 'a> {
         let Some((value, span)) = self.value(body, name)? else { return Ok(None) };
         if Self::is_unset(&value) {
             return Ok(None);
+        }
+        if let Value::Deferred(_) = &value {
+            return self.wrong(name, "a duration", &value, span);
         }
         let Value::String(text) = &value else {
             let message = format!("`{name}` must be a duration");
@@ -358,7 +365,7 @@ impl<'e, 'a> Reader<'e, 'a> {
             match named {
                 Some(named) => addresses.extend(named),
                 None => {
-                    let message = format!("`{name}` lists steps, not a {}", item.type_name());
+                    let message = format!("`{name}` lists steps, not {}", item.with_article());
                     let mut diagnostic =
                         Diagnostic::new(Code::WrongType, message).label(span, "here");
                     if let Some(text) = item.as_str() {

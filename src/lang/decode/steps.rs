@@ -113,7 +113,7 @@ impl Reader<'_, '_> {
         {
             return Ok(Some(name.clone()));
         }
-        let message = format!("`database` must name a database, not a {}", value.type_name());
+        let message = format!("`database` must name a database, not {}", value.with_article());
         let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
         diagnostic = match value.as_str() {
             Some(text) => diagnostic.help(format!("write `database.{}`", shown(text))),

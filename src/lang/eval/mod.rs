@@ -162,7 +162,7 @@ impl<'a> Evaluator<'a> {
             Some(text) if !value.has_reference() => Ok(text),
             _ => {
                 let message =
-                    format!("an object's key must be a string, not a {}", value.type_name());
+                    format!("an object's key must be a string, not {}", value.with_article());
                 self.error(Code::WrongType, message, span)
             }
         }
@@ -199,7 +199,7 @@ impl<'a> Evaluator<'a> {
             }
             (Value::Reference(reference), _) => self.index_reference(reference, key, key_span),
             (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => {
-                let message = format!("a {} has no elements", value.type_name());
+                let message = format!("{} has no elements", value.with_article());
                 self.error(Code::WrongType, message, span)
             }
         }
@@ -287,7 +287,7 @@ impl<'a> Evaluator<'a> {
             Some(truth) => Ok(truth),
             None => {
                 let message =
-                    format!("a condition must be true or false, not a {}", value.type_name());
+                    format!("a condition must be true or false, not {}", value.with_article());
                 self.error(Code::WrongType, message, span)
             }
         }
@@ -311,7 +311,7 @@ impl<'a> Evaluator<'a> {
             | Value::Reference(_)
             | Value::Deferred(_) => {
                 let message =
-                    format!("`for` goes over a list or an object, not a {}", value.type_name());
+                    format!("`for` goes over a list or an object, not {}", value.with_article());
                 self.error(Code::WrongType, message, span)
             }
         }
@@ -418,7 +418,7 @@ impl<'a> Evaluator<'a> {
                     return self.deferred_call(&call.name, &arguments, true, span);
                 }
                 Some(other) => {
-                    let message = format!("`...` spreads a list, not a {}", other.type_name());
+                    let message = format!("`...` spreads a list, not {}", other.with_article());
                     return self.error(Code::WrongType, message, span);
                 }
                 None => {}

@@ -56,7 +56,7 @@ pub(in crate::lang) fn unknown_member<'k>(
         None => {
             let some: Vec<_> = known.take(8).collect();
             match some.as_slice() {
-                [] => diagnostic.help(format!("the plan has no {what}")),
+                [] => diagnostic.help(format!("there is no {what} at all")),
                 some => diagnostic.help(format!("there is {}", some.join(", "))),
             }
         }
@@ -76,10 +76,16 @@ pub(in crate::lang) fn unknown_step(
         .filter(|block| block.address.kind == kind)
         .map(|block| block.address.name.as_str());
     let elsewhere = plan.blocks.iter().find(|block| block.address.name == name);
-    let diagnostic = unknown_member(&format!("step `{kind}` named"), name, of_kind, span);
-    match elsewhere {
-        Some(block) => diagnostic.help(format!("did you mean `{}`?", block.address)),
-        None => diagnostic,
+    let message = format!("there is no step `{kind}.{}`", shown(name));
+    let diagnostic = Diagnostic::new(Code::UnknownReference, message).label(span, "not there");
+    match (closest(name, of_kind.clone()), elsewhere, of_kind.clone().next()) {
+        (Some(close), _, _) => diagnostic.help(format!("did you mean `{kind}.{close}`?")),
+        (None, Some(block), _) => diagnostic.help(format!("did you mean `{}`?", block.address)),
+        (None, None, Some(_)) => {
+            let some: Vec<_> = of_kind.take(8).map(|name| format!("{kind}.{name}")).collect();
+            diagnostic.help(format!("there is {}", some.join(", ")))
+        }
+        (None, None, None) => diagnostic.help(format!("the plan has no `{kind}` step")),
     }
 }
 
@@ -138,6 +144,12 @@ impl<'a> Evaluator<'a> {
             "local" => match names.locals.get(name) {
                 Some(Some(value)) => Ok(value.clone()),
                 Some(None) => Err(Failed),
+                None if names.plan.locals.contains(name) => {
+                    let message = format!("`local.{name}` is not known here yet");
+                    let diagnostic = Diagnostic::new(Code::NotKnownYet, message)
+                        .label(span, "it rests on a step, a hop or the release");
+                    self.fail(diagnostic)
+                }
                 None => {
                     let known = names.plan.locals.names();
                     self.fail(unknown_member("local value", name, known, span))
@@ -348,12 +360,12 @@ impl<'a> Evaluator<'a> {
                 }
                 Reference::Database(_) | Reference::Capture(_) => {
                     let message =
-                        format!("a {} has nothing inside that could be named", value.type_name());
+                        format!("{} has nothing inside that could be named", value.with_article());
                     self.error(Code::UnknownReference, message, span)
                 }
             },
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_) => {
-                let message = format!("a {} has no `{}`", value.type_name(), shown(name));
+                let message = format!("{} has no `{}`", value.with_article(), shown(name));
                 self.error(Code::WrongType, message, span)
             }
         }

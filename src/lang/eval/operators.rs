@@ -105,7 +105,7 @@ impl Evaluator<'_> {
         if let Some(number) = value.to_number() {
             return Ok(number);
         }
-        let message = format!("`{operator}` needs a number, not a {}", value.type_name());
+        let message = format!("`{operator}` needs a number, not {}", value.with_article());
         let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
         let is_version = value.as_str().is_some_and(|text| semver::Version::parse(text).is_ok());
         if is_version {

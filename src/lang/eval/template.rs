@@ -87,11 +87,13 @@ impl Evaluator<'_> {
             return Ok(());
         }
         let Some(text) = value.to_text() else {
-            let what = value.type_name();
-            let message = format!("a {what} can't stand in text");
+            let what = value.with_article();
+            let message = format!("{what} can\'t stand in text");
             let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
             diagnostic = match &value {
-                Value::Null => diagnostic.help("`coalesce(value, \"\")` gives text for null"),
+                Value::Null => {
+                    diagnostic.help("`value == null ? \"\" : value` gives text for null")
+                }
                 Value::List(_) => diagnostic.help("`join(\", \", list)` gives text"),
                 Value::Object(_) => diagnostic.help("`jsonencode(object)` gives text"),
                 Value::Reference(reference) => match &**reference {

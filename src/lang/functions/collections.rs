@@ -347,7 +347,7 @@ fn length(a: &Arguments) -> Made {
         Value::Object(object) => object.entries.len(),
         Value::String(text) => text.chars().count(),
         other => {
-            let message = format!("a {} has no length", other.type_name());
+            let message = format!("{} has no length", other.with_article());
             return Err(Wrong::Argument(0, message));
         }
     };

@@ -146,7 +146,7 @@ fn urldecode(a: &Arguments) -> Made {
 fn jsonencode(a: &Arguments) -> Made {
     let value = a.get(0);
     let Some(json) = value.to_json() else {
-        let message = format!("a {} can't be encoded", value.type_name());
+        let message = format!("{} can't be encoded", value.with_article());
         return Err(Wrong::Argument(0, message));
     };
     a.string(json.to_string())
@@ -187,7 +187,7 @@ fn json_size(json: &serde_json::Value) -> usize {
 fn yamlencode(a: &Arguments) -> Made {
     let value = a.get(0);
     if !value.is_known() || value.has_reference() {
-        return Err(Wrong::Argument(0, format!("a {} can't be encoded", value.type_name())));
+        return Err(Wrong::Argument(0, format!("{} can't be encoded", value.with_article())));
     }
     let mut out = String::new();
     yaml(value, 0, false, &mut out);

@@ -443,7 +443,7 @@ fn formatted(a: &Arguments, spec: &str, values: &[Value]) -> Result<String, Wron
                 };
                 next += 1;
                 let text = one(letter, &verb, value).map_err(|what| {
-                    let message = format!("`%{letter}` needs {what}, not a {}", value.type_name());
+                    let message = format!("`%{letter}` needs {what}, not {}", value.with_article());
                     Wrong::Argument(next, message)
                 })?;
                 a.spend(1, text.len())?;

@@ -93,7 +93,7 @@ impl<'a> Parser<'a> {
                 self.pos += 1;
                 body.attributes.push(self.attribute(name, span)?);
             }
-            Some(b'"' | b'{') => self.block(body, name, span, level)?,
+            Some(b'"' | b'{') => return self.block(body, name, span, level),
             Some(b':') => {
                 let message = format!("expected `=` after `{}`, found `:`", shown(&name));
                 return Err(Box::new(
@@ -103,13 +103,18 @@ impl<'a> Parser<'a> {
                 ));
             }
             Some(_) if self.rest().starts_with(super::parser::is_name_start) => {
-                self.block(body, name, span, level)?;
+                return self.block(body, name, span, level);
             }
             _ => {
                 let what = format!("`=` or `{{` after `{}`", shown(&name));
                 return self.expected(&what);
             }
         }
+        self.item_end()
+    }
+
+    /// An item ends with its line, or before the `}` of its body.
+    fn item_end(&mut self) -> Parsed<()> {
         self.blank()?;
         match self.peek() {
             None | Some(b'\n' | b'}') => Ok(()),
@@ -153,7 +158,7 @@ impl<'a> Parser<'a> {
         self.pos += 1;
         let mut body = Body::default();
         let ended = self.items(&mut body, level + 1);
-        match ended {
+        match &ended {
             Ended::Closed => self.pos += 1,
             Ended::Unclosed => {
                 let name = self.text[start..span.end as usize].to_owned();
@@ -172,7 +177,10 @@ impl<'a> Parser<'a> {
             }
         }
         into.blocks.push(Block { kind, kind_span, labels, span, body });
-        Ok(())
+        match ended {
+            Ended::Closed => self.item_end(),
+            Ended::Unclosed => Ok(()),
+        }
     }
 
     fn label(&mut self) -> Parsed<Label> {
@@ -200,15 +208,16 @@ impl<'a> Parser<'a> {
     fn recover(&mut self, start: usize) {
         let broken_at = self.pos;
         self.pos = start;
-        let mut depth = 0usize;
+        let (mut braces, mut brackets) = (0usize, 0usize);
         while let Some(byte) = self.peek() {
             match byte {
-                b'\n' if self.pos >= broken_at && (depth == 0 || self.next_line_is_top_level()) => {
-                    return;
-                }
-                b'{' | b'[' | b'(' => depth += 1,
-                b'}' if depth == 0 && self.pos > start => return,
-                b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+                b'\n' if self.pos >= broken_at && self.may_end_item(braces, brackets) => return,
+                b'{' => braces += 1,
+                // Brackets that are still open here were never closed: this one closes the body.
+                b'}' if braces == 0 && self.pos > start => return,
+                b'}' => braces = braces.saturating_sub(1),
+                b'[' | b'(' => brackets += 1,
+                b']' | b')' => brackets = brackets.saturating_sub(1),
                 b'"' => {
                     self.skip_string();
                     continue;
@@ -228,9 +237,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn next_line_is_top_level(&self) -> bool {
+    /// Does a broken item end with the line, with so many of its braces and brackets open?
+    fn may_end_item(&self, braces: usize, brackets: usize) -> bool {
         let next = &self.text[self.pos + 1..self.end];
-        next.starts_with(super::parser::is_name_start) || next.starts_with('}')
+        if next.starts_with(super::parser::is_name_start) {
+            return true;
+        }
+        braces == 0 && (brackets == 0 || looks_like_item(next))
     }
 
     /// Past a string, or to the end of its line.
@@ -271,4 +284,13 @@ impl<'a> Parser<'a> {
         }
         self.pos != start
     }
+}
+
+/// Does a line begin as an attribute or a block does?
+fn looks_like_item(line: &str) -> bool {
+    let line = line.split('\n').next().unwrap_or("").trim_start();
+    let name = line.find(|c| !super::parser::is_name_part(c)).unwrap_or(line.len());
+    let rest = line[name..].trim_start();
+    let assigns = rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>");
+    name > 0 && (assigns || rest.starts_with('{'))
 }

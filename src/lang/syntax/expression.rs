@@ -281,7 +281,12 @@ impl<'a> Parser<'a> {
         }
         self.pos += len;
         if self.rest().starts_with(super::parser::is_name_start) {
-            return self.error("a number and a name need a space or an operator between them");
+            let name = self.found_here();
+            let text = format!("{}{}", &self.text[start..self.pos], name.trim_matches('`'));
+            let diagnostic = Diagnostic::new(Code::Syntax, format!("`{text}` is not a number"))
+                .label(self.here(), "here")
+                .help(format!("durations and other text stand in double quotes: \"{text}\""));
+            return Err(Box::new(diagnostic));
         }
         let text = &self.text[start..self.pos];
         let int = if whole { text.parse::<i64>().ok().map(Number::Int) } else { None };

@@ -197,7 +197,10 @@ impl<'a> Parser<'a> {
         if self.pos < self.end {
             return self.expected("the end of the expression");
         }
-        Ok(expr)
+        match self.found.pop() {
+            Some(diagnostic) => Err(Box::new(diagnostic)),
+            None => Ok(expr),
+        }
     }
 }
 

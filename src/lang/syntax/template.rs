@@ -162,8 +162,15 @@ impl<'a> Parser<'a> {
                     ));
                 }
                 (b'\\', Mode::Quoted) => {
-                    let c = self.escape()?;
-                    out.push_str(c.encode_utf8(&mut [0; 4]));
+                    let start = self.pos;
+                    match self.escape() {
+                        Ok(c) => out.push_str(c.encode_utf8(&mut [0; 4])),
+                        Err(diagnostic) => {
+                            // The string goes on, so that what else is wrong with it is found too.
+                            self.found.push(*diagnostic);
+                            self.pos = start + 1;
+                        }
+                    }
                 }
                 (b'\n', Mode::Heredoc { .. }) => {
                     out.push_str("\n");
