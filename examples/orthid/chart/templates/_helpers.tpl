@@ -33,3 +33,12 @@ ORTHID_FAULT_FORGET_KEYS: {{ .Values.faults.forgetKeys | quote }}
 ORTHID_FAULT_MIGRATE_FAIL_HALFWAY: {{ .Values.faults.migrateFailHalfway | quote }}
 ORTHID_FAULT_MIGRATE_HANG: {{ .Values.faults.migrateHang | quote }}
 {{- end }}
+
+{{- define "orthid.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 65532
+capabilities:
+  drop: [ALL]
+{{- end }}
