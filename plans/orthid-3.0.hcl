@@ -57,7 +57,7 @@ release "orthid" {
     # What 3.0.0 requires and 2.8.0 did not have.
     set = {
       "issuer.url"         = var.issuer_url
-      "sessions.accessTtl" = "900"
+      "sessions.accessTtl" = "900" # was session.ttl
     }
   }
 }
@@ -67,7 +67,7 @@ database "main" {
 }
 
 # A major version is entered only with its upgrade guide read. The digest is that of the text that was read:
-#   sha256sum UPGRADE-3.0.0.md
+#   sha256sum guides/3.0.0.md    (in the chart package)
 changelog {
   guide "3.0.0" {
     sha256 = "94c1fabc54f519fdcb73b5449a5f9e3cdb6355fa9f0d63c3a66fe23820524c3f"

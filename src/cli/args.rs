@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{completions, fmt, graph, man, schema, validate};
+use super::{completions, fmt, graph, init, man, schema, validate};
 
 const ABOUT: &str =
     "Upgrade a Helm release with a migrating database, by a plan that was reviewed first";
@@ -44,6 +44,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Init(init::Args),
     Fmt(fmt::Args),
     Validate(validate::Args),
     Graph(graph::Args),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::Context;
 use super::args::Cli;
 use super::error::CommandError;
 use super::exit::Exit;
@@ -19,7 +18,7 @@ pub struct Args {
     dir: PathBuf,
 }
 
-pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
+pub fn run(args: &Args) -> Result<Exit, CommandError> {
     let dir = &args.dir;
     fs::create_dir_all(dir).map_err(|error| CommandError::io("make the folder", dir, &error))?;
     clap_mangen::generate_to(Cli::command(), dir)

@@ -17,6 +17,7 @@ pub mod error;
 pub mod exit;
 pub mod fmt;
 pub mod graph;
+pub mod init;
 pub mod man;
 pub mod plan_text;
 pub mod schema;
@@ -59,12 +60,13 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
+        Command::Init(args) => init::run(args),
         Command::Validate(args) => validate::run(args, cx),
         Command::Graph(args) => graph::run(args, cx),
         Command::Schema(args) => schema::run(args),
         Command::Fmt(args) => fmt::run(args, cx),
         Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args, cx),
+        Command::Man(args) => man::run(&args),
     }
 }
 

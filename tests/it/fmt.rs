@@ -1,5 +1,7 @@
 //! `orthid fmt` as people and commit hooks call it.
 
+#![expect(clippy::disallowed_methods, reason = "a test writes the files that it formats")]
+
 use std::fs;
 use std::path::Path;
 

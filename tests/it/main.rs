@@ -1,6 +1,7 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
 mod architecture;
+mod commands;
 mod corpus;
 mod crash_sweep;
 mod error_pages;

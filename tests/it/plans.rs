@@ -1,5 +1,7 @@
 //! The plans that people start from: each validates, is laid out canonically, and has the graph that its comments speak of.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the plans")]
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -47,4 +49,14 @@ fn the_books_reference_is_made_from_the_schema() {
     let page = std::fs::read_to_string(page).unwrap();
     let remade = "remake it with: orthid schema -format markdown > book/src/reference/language.md";
     assert_eq!(page, orthid::lang::reference::markdown(), "{remade}");
+}
+
+#[test]
+fn the_guide_that_was_read_is_the_one_that_ships() {
+    use sha2::Digest;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read(root.join("examples/orthid/releases/3.0.0/guide.md")).unwrap();
+    let digest = hex::encode(sha2::Sha256::digest(&guide));
+    let plan = std::fs::read_to_string(root.join("plans/orthid-3.0.hcl")).unwrap();
+    assert!(plan.contains(&digest), "the plan must acknowledge {digest}");
 }
