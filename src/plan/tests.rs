@@ -1,8 +1,6 @@
 //! Plans from the files that people start from and from recorded facts, as reviewers see them.
 
-use std::collections::BTreeMap;
-
-use super::render::{Style, json, text};
+use super::render::{self, Style};
 use super::*;
 use crate::facts::{Facts, recording};
 use crate::lang::{self, Inputs, Source};
@@ -32,24 +30,64 @@ fn planned(hcl: &str, facts: &Facts) -> Plan {
     plan(&config(hcl), facts).unwrap_or_else(|error| panic!("{error}"))
 }
 
-const PLAIN: Style = Style { color: false, width: 100 };
+fn saved(hcl: &str, facts: &Facts) -> SavedPlan {
+    SavedPlan::new(planned(hcl, facts), facts, "plans")
+}
+
+fn text(hcl: &str, facts: &Facts) -> String {
+    render::text(&saved(hcl, facts), Style { colour: false, width: 100 })
+}
 
 #[test]
 fn a_minor_upgrade_as_text() {
-    insta::assert_snapshot!(text(&planned(MINOR, &recorded!("2.6.0")), PLAIN));
+    insta::assert_snapshot!(text(MINOR, &recorded!("2.6.0")));
 }
 
 #[test]
 fn a_patch_as_text() {
-    insta::assert_snapshot!(text(&planned(PATCH, &recorded!("2.7.0")), PLAIN));
+    insta::assert_snapshot!(text(PATCH, &recorded!("2.7.0")));
 }
 
 #[test]
 fn two_hops_as_text() {
-    insta::assert_snapshot!(text(&planned(TWO_HOPS, &recorded!("2.5.0")), PLAIN));
+    insta::assert_snapshot!(text(TWO_HOPS, &recorded!("2.5.0")));
 }
 
 #[test]
 fn a_major_as_text() {
-    insta::assert_snapshot!(text(&planned(MAJOR, &recorded!("2.8.0")), PLAIN));
+    insta::assert_snapshot!(text(MAJOR, &recorded!("2.8.0")));
+}
+
+#[test]
+fn a_minor_upgrade_as_markdown() {
+    let saved = saved(MINOR, &recorded!("2.6.0"));
+    insta::assert_snapshot!(render::markdown(&saved).replace(&saved.digest, "DIGEST"));
+}
+
+#[test]
+fn a_minor_upgrade_as_json() {
+    let document: serde_json::Value =
+        serde_json::from_str(&render::json(&saved(MINOR, &recorded!("2.6.0")))).unwrap();
+    let names: Vec<&String> = document.as_object().unwrap().keys().collect();
+    for field in [
+        "format_version",
+        "upgrade",
+        "hops",
+        "steps",
+        "rollback_edges",
+        "diff",
+        "findings",
+        "failure_map",
+        "point_of_no_return",
+        "facts",
+        "digest",
+        "applyable",
+    ] {
+        assert!(names.iter().any(|name| *name == field), "{field} is promised");
+    }
+    let mut brief = document.clone();
+    for large in ["changelog", "checks", "diff", "facts", "files", "digest"] {
+        brief.as_object_mut().unwrap().remove(large);
+    }
+    insta::assert_snapshot!(format!("{brief:#}"));
 }

@@ -8,8 +8,12 @@ use crate::plan::{Change, EndsAt, HopDiff, NameChange, ObjectChange, Plan, Rests
 /// Version of the document's format.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The document. The digest is the saved plan's, whether or not it was saved.
-pub fn json(saved: &SavedPlan) -> Value {
+/// The document, indented, with a line end. The digest is the saved plan's, whether or not it was saved.
+pub fn json(saved: &SavedPlan) -> String {
+    format!("{:#}\n", document(saved))
+}
+
+fn document(saved: &SavedPlan) -> Value {
     let plan = &saved.plan;
     json!({
         "format_version": FORMAT_VERSION,

@@ -4,8 +4,10 @@
 
 mod changes;
 mod json;
+mod markdown;
 mod text;
 mod words;
 
 pub use json::{FORMAT_VERSION as JSON_FORMAT_VERSION, json};
+pub use markdown::markdown;
 pub use text::{Style, text};

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use super::changes::grouped;
 use super::words::{self, count, line};
-use crate::plan::{ChangeAction, EndsAt, Finding, HopDiff, Level, ObjectChange, Plan};
+use crate::plan::{ChangeAction, EndsAt, Finding, HopDiff, Level, ObjectChange, Plan, SavedPlan};
 
 /// How to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    pub color: bool,
+    pub colour: bool,
     /// Columns.
     pub width: usize,
 }
@@ -17,7 +17,8 @@ pub struct Style {
 /// Steps and entries that a text lists; a runbook may have a hundred thousand.
 const LISTED: usize = 200;
 
-pub fn text(plan: &Plan, style: Style) -> String {
+pub fn text(saved: &SavedPlan, style: Style) -> String {
+    let plan = &saved.plan;
     let mut page = Page { out: String::new(), style };
     page.head(plan);
     page.findings(plan);
@@ -62,7 +63,7 @@ struct Page {
 
 impl Page {
     fn ink(&self, ink: Ink, text: &str) -> String {
-        match self.style.color {
+        match self.style.colour {
             true => format!("\u{1b}[{}m{text}\u{1b}[0m", ink.code()),
             false => text.to_owned(),
         }
