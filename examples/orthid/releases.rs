@@ -138,3 +138,7 @@ impl Release {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "releases_tests.rs"]
+mod tests;
