@@ -329,9 +329,8 @@ impl RunState {
             return Err(format!("{step} is {current:?} and can't become {:?}", to.kind()));
         }
         let progress = self.steps.entry(step.clone()).or_insert(StepProgress::PENDING);
-        if !matches!(to.kind(), Kind::Started | Kind::Undoing) {
-            progress.answer = None;
-        }
+        // It spoke of the outcome that was open until now; a new attempt opens another.
+        progress.answer = None;
         progress.state = to;
         Ok(progress)
     }

@@ -8,6 +8,7 @@ mod error_pages;
 mod fencing;
 mod fmt;
 mod plans;
+mod soak;
 mod storage_faults;
 mod store_contract;
 mod store_postgres;

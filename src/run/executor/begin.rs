@@ -23,6 +23,7 @@ pub(super) struct Launch<'g> {
     work: Work,
     /// The steps that this probe runs beside are over already.
     is_over: bool,
+    answer: Option<bool>,
 }
 
 enum Work {
@@ -52,7 +53,7 @@ impl Run<'_> {
                 None => Scope::ObserveAndAct,
                 Some(Ending::Unwind | Ending::Stop | Ending::Stuck) => Scope::ObserveOnly,
             };
-            self.take_answer(address)?;
+            let answer = self.take_answer(address)?;
             let attempt = self.state.step(address).attempts + 1;
             self.note(Event::StepStarted { step: address.clone(), attempt, intent })?;
             schedule.started(address, &self.state);
@@ -60,7 +61,7 @@ impl Run<'_> {
                 self.places += 1;
             }
             let is_over = schedule.is_over(address);
-            begin.push(Launch { step, work: Work::Step(intent, scope), is_over });
+            begin.push(Launch { step, work: Work::Step(intent, scope), is_over, answer });
         }
         begin.extend(self.next_undo(graph, schedule, begin.is_empty())?);
         Ok(begin)
@@ -138,15 +139,15 @@ impl Run<'_> {
         waited.is_ok_and(|waited| waited > Duration::from_millis(deadline_ms))
     }
 
-    /// Notes what a person told of a step whose outcome is open.
-    fn take_answer(&mut self, address: &Address) -> Result<(), RunError> {
-        let Some(happened) = self.options.answers.get(address).copied() else { return Ok(()) };
-        if !self.state.step(address).is_open() {
-            return Ok(());
+    /// Notes what a person told of a step whose outcome is open, for the one attempt that begins now.
+    fn take_answer(&mut self, address: &Address) -> Result<Option<bool>, RunError> {
+        if self.state.step(address).is_open()
+            && let Some(happened) = self.options.answers.remove(address)
+        {
+            let by = self.options.holder.who.clone();
+            self.note(Event::AnswerGiven { step: address.clone(), by, happened })?;
         }
-        self.options.answers.remove(address);
-        let by = self.options.holder.who.clone();
-        self.note(Event::AnswerGiven { step: address.clone(), by, happened })
+        Ok(self.state.step(address).answer)
     }
 
     /// The step to undo now: one at a time, once nothing else is under way.
@@ -169,7 +170,7 @@ impl Run<'_> {
         if self.undo_failed {
             return Ok(None);
         }
-        self.take_answer(&step.address)?;
+        let answer = self.take_answer(&step.address)?;
         let progress = self.state.step(&step.address);
         let attempt = progress.undo_attempts + 1;
         let after = match &progress.state {
@@ -183,12 +184,12 @@ impl Run<'_> {
             | StepState::UndoFailed(_) => UndoAfter::Undo,
         };
         self.note(Event::UndoStarted { step: step.address.clone(), attempt })?;
-        Ok(Some(Launch { step, work: Work::Undo(after), is_over: false }))
+        Ok(Some(Launch { step, work: Work::Undo(after), is_over: false, answer }))
     }
 
     /// Begins a task. Its record is durable by now.
     pub(super) fn launch(&mut self, launch: Launch<'_>) {
-        let Launch { step, work, is_over } = launch;
+        let Launch { step, work, is_over, answer } = launch;
         let underway = Underway::default();
         if is_over {
             underway.finish.cancel();
@@ -216,7 +217,7 @@ impl Run<'_> {
             cx,
             stop: underway.stop.clone(),
             guard: self.keeper.guard(),
-            answer: progress.answer,
+            answer,
         };
         self.running.insert(step.address.clone(), underway);
         let address = step.address.clone();

@@ -10,5 +10,5 @@ mod verdict;
 
 pub use mortal::{MortalStore, Trouble, Troubles};
 pub use play::End;
-pub use stage::{Ended, Stage};
+pub use stage::{Disguise, Ended, Interrupt, Stage};
 pub use verdict::wrongs;

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::stage::{Ended, Stage};
+use super::stage::{Ended, Interrupt, Stage};
 use crate::model::Address;
-use crate::run::{Outcome, Record, RunError, RunState, RunStatus, StepState};
+use crate::run::{Clock, Options, Outcome, Record, RunError, RunState, RunStatus, StepState};
 use crate::store::StoreError;
 use crate::world::simulated::Life;
 
@@ -65,7 +65,10 @@ impl Stage {
             end.asked.extend(asked);
             end.stuck = false;
         }
-        match self.process(&self.deps(life), options, life).await {
+        let signal = self.signal(end.processes, &options);
+        let ended = self.process(&self.deps(life), options, life).await;
+        signal.abort();
+        match ended {
             Ended::Killed(_) => {
                 self.unlock().await.map_err(failed)?;
                 Ok(None)
@@ -89,6 +92,20 @@ impl Stage {
             Ended::Returned(Err(error)) => Err(error.to_string()),
             Ended::NeverEnded => Err("it had not ended after a month".to_owned()),
         }
+    }
+
+    /// Interrupts the process when its time has come.
+    fn signal(&self, process: usize, options: &Options) -> tokio::task::JoinHandle<()> {
+        let interrupt = self.interrupts.get(process - 1).copied().flatten();
+        let (clock, control) = (self.clock.clone(), options.control.clone());
+        tokio::spawn(async move {
+            let Some(Interrupt { after, at_once }) = interrupt else { return };
+            clock.sleep(after).await;
+            control.interrupt.cancel();
+            if at_once {
+                control.abort.cancel();
+            }
+        })
     }
 
     /// What a person who looks would answer, where a finished process left a question; the truth is the world's.

@@ -15,6 +15,7 @@ use crate::run::{
     RunId, resume, start,
 };
 use crate::store::{Holder, Store, StoreError};
+use crate::world::World;
 use crate::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
 
 /// Bound on one process in virtual time: no plan of a rehearsal takes a month.
@@ -38,6 +39,23 @@ pub struct Stage {
     pub job: Job,
     pub troubles: Arc<Troubles>,
     pub parallelism: usize,
+    /// Interrupts by process: none, or after how long, and whether for the second time.
+    pub interrupts: Vec<Option<Interrupt>>,
+    /// What processes have in place of the store.
+    seen: Arc<dyn Store>,
+    /// What processes have in place of the world.
+    disguise: Option<Disguise>,
+}
+
+/// Makes the world that processes see of the simulated one.
+pub type Disguise = Arc<dyn Fn(Arc<dyn World>) -> Arc<dyn World> + Send + Sync>;
+
+/// A signal that a process gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupt {
+    pub after: Duration,
+    /// Stop now, rather than when what is under way has ended.
+    pub at_once: bool,
 }
 
 impl std::fmt::Debug for Stage {
@@ -69,20 +87,44 @@ impl Stage {
             plan_digest: format!("rehearsal of {run}"),
             subject: format!("rehearsal/{run}"),
         };
-        Stage { clock, site, store, job, troubles: Arc::default(), parallelism: 10 }
+        let seen = Arc::clone(&store);
+        let (parallelism, interrupts) = (10, Vec::new());
+        let troubles = Arc::default();
+        Stage { clock, site, store, job, troubles, parallelism, interrupts, seen, disguise: None }
+    }
+
+    /// Processes get this store, which may not keep what it promises; what is durable is still judged by the other.
+    pub fn seeing_store(mut self, seen: Arc<dyn Store>) -> Stage {
+        self.seen = seen;
+        self
+    }
+
+    /// Processes get a world that may not be what it seems.
+    pub fn seeing_world(mut self, disguise: Disguise) -> Stage {
+        self.disguise = Some(disguise);
+        self
     }
 
     pub fn deps(&self, life: &Life) -> Deps {
         Deps {
             store: Arc::new(MortalStore {
-                inner: Arc::clone(&self.store),
+                inner: Arc::clone(&self.seen),
                 life: life.clone(),
                 clock: self.clock.clone(),
                 troubles: Arc::clone(&self.troubles),
             }),
-            world: Arc::new(SimulatedWorld::new(Arc::clone(&self.site), life.clone())),
+            world: self.world(life),
             clock: Arc::new(self.clock.clone()),
             conditions: Arc::new(whatever),
+        }
+    }
+
+    fn world(&self, life: &Life) -> Arc<dyn World> {
+        let world: Arc<dyn World> =
+            Arc::new(SimulatedWorld::new(Arc::clone(&self.site), life.clone()));
+        match &self.disguise {
+            Some(disguise) => disguise(world),
+            None => world,
         }
     }
 

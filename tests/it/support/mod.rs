@@ -2,9 +2,11 @@
 //!
 //! Must not: know what is being tested.
 
+pub mod broken;
 pub mod chain;
 pub mod disk;
 pub mod plans;
 pub mod pooler;
 pub mod postgres;
 pub mod runbook;
+pub mod seeded;
