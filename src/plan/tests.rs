@@ -91,3 +91,13 @@ fn a_minor_upgrade_as_json() {
     }
     insta::assert_snapshot!(format!("{brief:#}"));
 }
+
+#[test]
+fn a_page_is_whole_and_fetches_nothing() {
+    let hostile = MINOR.replace("Dump the database", "<script>alert(1)</script>");
+    let page = render::html(&saved(&hostile, &recorded!("2.6.0")));
+    assert!(page.contains("<svg") && page.contains("roll.app") && page.ends_with("</html>\n"));
+    for loaded in ["<script", "src=", "href=\"http", "@import", "url("] {
+        assert!(!page.contains(loaded), "{loaded}");
+    }
+}

@@ -3,11 +3,13 @@
 //! Must not: print, or compute anything that is not in the plan.
 
 mod changes;
+mod html;
 mod json;
 mod markdown;
 mod text;
 mod words;
 
+pub use html::html;
 pub use json::{FORMAT_VERSION as JSON_FORMAT_VERSION, json};
 pub use markdown::markdown;
 pub use text::{Style, text};
