@@ -1,6 +1,9 @@
 //! How much work and memory a plan's expressions may take. A plan is text from somewhere; evaluating it must end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use regex::Regex;
 
 /// Operations that any plan may take; roughly a quarter of a second.
 const OPERATIONS: u64 = 2_000_000;
@@ -8,6 +11,8 @@ const OPERATIONS_PER_BYTE: u64 = 2;
 /// Bytes of values that any plan may make, all together.
 const BYTES: u64 = 48 << 20;
 const BYTES_PER_BYTE: u64 = 6;
+/// Values in one value, counting what is shared as often as it is there.
+pub(super) const MAX_VALUE_WEIGHT: u64 = 4_000_000;
 /// Collections in collections.
 pub(super) const MAX_VALUE_DEPTH: u16 = 64;
 /// Steps that a plan may be instantiated to.
@@ -18,6 +23,8 @@ pub(super) struct Budget {
     operations: Cell<u64>,
     bytes: Cell<u64>,
     reported: Cell<bool>,
+    /// Compiled once: compiling costs a thousand times what matching does.
+    regexes: RefCell<HashMap<String, Regex>>,
 }
 
 impl Budget {
@@ -28,6 +35,7 @@ impl Budget {
             operations: Cell::new(OPERATIONS + source * OPERATIONS_PER_BYTE),
             bytes: Cell::new(BYTES + source * BYTES_PER_BYTE),
             reported: Cell::new(false),
+            regexes: RefCell::default(),
         }
     }
 
@@ -43,6 +51,15 @@ impl Budget {
         self.operations.set(left - operations);
         self.bytes.set(bytes_left - bytes);
         true
+    }
+
+    /// The compiled form of a pattern, if it was compiled before.
+    pub fn regex(&self, pattern: &str) -> Option<Regex> {
+        self.regexes.borrow().get(pattern).cloned()
+    }
+
+    pub fn keep_regex(&self, pattern: &str, regex: &Regex) {
+        self.regexes.borrow_mut().insert(pattern.to_owned(), regex.clone());
     }
 
     /// Once is enough: is this the first report?

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::diagnostic::{closest, shown};
+use super::diagnostic::{MAX_DIAGNOSTICS, closest, shown};
 use super::schema::{BlockSchema, Labels};
 use super::syntax::{Block, Body, Name};
 use super::{Code, Diagnostic, Span};
@@ -12,6 +12,9 @@ pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut V
     attributes(body, schema, owner, found);
     let mut first: HashMap<(&str, Option<&str>), Span> = HashMap::new();
     for block in &body.blocks {
+        if found.len() >= MAX_DIAGNOSTICS {
+            return;
+        }
         let Some(inner) = schema.block(&block.kind) else {
             found.push(unknown_block(block, schema));
             continue;
@@ -43,6 +46,9 @@ pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut V
 fn attributes(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Diagnostic>) {
     let mut first: HashMap<&Name, Span> = HashMap::new();
     for attribute in &body.attributes {
+        if found.len() >= MAX_DIAGNOSTICS {
+            return;
+        }
         let known = schema.open.is_some()
             || schema.all_attributes().any(|known| known.name == &*attribute.name);
         if !known {

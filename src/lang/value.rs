@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use crate::model::{Address, Arg, Residual};
 
+/// As much text as counts like one value.
+const PIECE_BYTES: u64 = 32;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
@@ -39,6 +42,8 @@ pub struct Object {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 struct Facts {
     depth: u16,
+    /// Values and pieces of text in it, as they would be if nothing was shared.
+    weight: u64,
     /// Something in it is deferred.
     deferred: bool,
     /// Something in it names a step or a database.
@@ -51,10 +56,15 @@ impl Facts {
         for value in values {
             let inner = value.facts();
             facts.depth = facts.depth.max(inner.depth);
+            facts.weight = facts.weight.saturating_add(inner.weight);
             facts.deferred |= inner.deferred;
             facts.reference |= inner.reference;
         }
-        Facts { depth: facts.depth.saturating_add(1), ..facts }
+        Facts {
+            depth: facts.depth.saturating_add(1),
+            weight: facts.weight.saturating_add(1),
+            ..facts
+        }
     }
 }
 
@@ -108,17 +118,31 @@ impl Value {
 
     fn facts(&self) -> Facts {
         match self {
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Facts::default(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                Facts { weight: 1, ..Facts::default() }
+            }
+            Value::String(text) => {
+                Facts { weight: 1 + text.len() as u64 / PIECE_BYTES, ..Facts::default() }
+            }
             Value::List(list) => list.facts,
             Value::Object(object) => object.facts,
-            Value::Reference(_) => Facts { reference: true, ..Facts::default() },
-            Value::Deferred(_) => Facts { deferred: true, ..Facts::default() },
+            Value::Reference(_) => Facts { reference: true, weight: 1, ..Facts::default() },
+            Value::Deferred(deferred) => Facts {
+                deferred: true,
+                weight: 1 + deferred.expr.len() as u64 / PIECE_BYTES + deferred.steps.len() as u64,
+                ..Facts::default()
+            },
         }
     }
 
     /// How deep collections lie in each other.
     pub fn depth(&self) -> u16 {
         self.facts().depth
+    }
+
+    /// What going over all of it costs, where what is shared is gone over again.
+    pub fn weight(&self) -> u64 {
+        self.facts().weight
     }
 
     /// Is all of it known now?

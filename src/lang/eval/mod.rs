@@ -10,7 +10,7 @@ mod template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::budget::{Budget, MAX_VALUE_DEPTH};
+use super::budget::{Budget, MAX_VALUE_DEPTH, MAX_VALUE_WEIGHT};
 use super::functions;
 use super::scope::{Moment, Names};
 use super::syntax::{Call, Expr, For, Kind, Name, Splat, Step};
@@ -126,6 +126,9 @@ impl<'a> Evaluator<'a> {
         if value.depth() > MAX_VALUE_DEPTH {
             let message = format!("this value is nested more than {MAX_VALUE_DEPTH} levels deep");
             return self.error(Code::TooDeep, message, span);
+        }
+        if value.weight() > MAX_VALUE_WEIGHT {
+            self.spend(u64::MAX, 0, span)?;
         }
         Ok(value)
     }
@@ -370,7 +373,7 @@ impl<'a> Evaluator<'a> {
             return self.list(items, span);
         }
         let entries = entries.into_iter().map(|(key, mut values)| {
-            let value = if r#for.group { Value::list(values) } else { values.remove(0) };
+            let value = if r#for.group { Value::list(values) } else { values.swap_remove(0) };
             (key, value)
         });
         let entries = entries.collect();
@@ -438,9 +441,10 @@ impl<'a> Evaluator<'a> {
             }
         };
         if deferred {
+            self.spend(arguments.iter().map(Value::weight).sum(), 0, span)?;
             return self.deferred_call(&call.name, &arguments, false, span);
         }
-        self.spend(1 + arguments.iter().map(functions::size).sum::<u64>(), 0, span)?;
+        self.spend(1 + arguments.iter().map(Value::weight).sum::<u64>() / 8, 0, span)?;
         match function.call(&arguments, self.budget) {
             Ok(value) => self.bounded(value, span),
             Err(functions::Wrong::Budget) => {

@@ -38,6 +38,7 @@ impl Evaluator<'_> {
         let (left_value, right_value) = (left_value?, right_value?);
         match operator {
             Binary::Equal | Binary::NotEqual => {
+                self.spend(left_value.weight().min(right_value.weight()) / 8, 0, span)?;
                 if !left_value.is_known() || !right_value.is_known() {
                     return self.deferred_binary(operator, &left_value, &right_value, span);
                 }

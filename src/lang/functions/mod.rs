@@ -163,24 +163,10 @@ impl Function {
     }
 }
 
-/// What looking at a value once costs.
-pub(super) fn size(value: &Value) -> u64 {
-    match value {
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Reference(_)
-        | Value::Deferred(_) => 1,
-        Value::String(text) => 1 + text.len() as u64 / 64,
-        Value::List(list) => 1 + list.items.len() as u64,
-        Value::Object(object) => 1 + object.entries.len() as u64,
-    }
-}
-
 /// The arguments of a call, read by type.
 pub(super) struct Arguments<'a> {
     values: &'a [Value],
-    budget: &'a Budget,
+    pub budget: &'a Budget,
 }
 
 impl<'a> Arguments<'a> {

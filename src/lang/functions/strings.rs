@@ -301,14 +301,21 @@ fn substr(a: &Arguments) -> Made {
 }
 
 fn compile(a: &Arguments, index: usize, pattern: &str) -> Result<regex::Regex, Wrong> {
-    // Compiling takes time by the square of a pattern's counted repetitions.
-    a.spend(2_000 + pattern.len() * 20, 0)?;
-    RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).nest_limit(50).build().map_err(|error| {
+    const COMPILING: usize = 20_000;
+    if let Some(regex) = a.budget.regex(pattern) {
+        return Ok(regex);
+    }
+    a.spend(COMPILING + pattern.len() * 20, MAX_REGEX_BYTES / 4)?;
+    let mut builder = RegexBuilder::new(pattern);
+    let built = builder.size_limit(MAX_REGEX_BYTES).nest_limit(50).build();
+    let regex = built.map_err(|error| {
         let message = error.to_string();
         let reason =
             message.lines().last().unwrap_or("it is not one").trim_start_matches("error: ");
         Wrong::Argument(index, format!("this regular expression can't be used: {reason}"))
-    })
+    })?;
+    a.budget.keep_regex(pattern, &regex);
+    Ok(regex)
 }
 
 fn found(regex: &regex::Regex, captures: &regex::Captures) -> Value {
