@@ -25,6 +25,11 @@ impl Server {
     }
 
     pub fn start() -> Server {
+        Server::start_with("fsync = off\n")
+    }
+
+    /// A server with these lines in its configuration.
+    pub fn start_with(more: &str) -> Server {
         let bin = binaries();
         let folder = tempfile::Builder::new().prefix("orthid-pg-").tempdir().unwrap().keep();
         if root() {
@@ -42,7 +47,7 @@ impl Server {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let settings = format!(
                 "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n\
-                 fsync = off\nmax_connections = 200\n"
+                 max_connections = 200\n{more}"
             );
             std::fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
             attempts += 1;

@@ -1,0 +1,191 @@
+//! The executor in this process, over steps without effect: what a step costs when nothing but orthid works.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use orthid::model::{Address, OnFailure, Outputs, Retry, Step, StepKind, StepSpec};
+use orthid::plan::Plan;
+use orthid::run::{
+    Control, Deps, Failure, Job, LeaseTimes, Options, Outcome, Record, RunId, RunStatus,
+    SystemClock, start,
+};
+use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
+use orthid::world::{Observation, StepContext, World};
+
+struct Nothing;
+
+#[async_trait::async_trait]
+impl World for Nothing {
+    async fn observe(&self, _cx: &StepContext) -> Observation {
+        Observation::NotDone
+    }
+
+    async fn act(&self, _cx: &StepContext) -> Result<Outputs, Failure> {
+        Ok(Outputs::new())
+    }
+
+    async fn observe_undo(&self, _cx: &StepContext) -> Observation {
+        Observation::NotDone
+    }
+
+    async fn undo(&self, _cx: &StepContext) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Counts the commits that writing costs; heartbeats come too seldom to matter.
+struct Counted {
+    store: Arc<dyn Store>,
+    commits: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl Store for Counted {
+    async fn create_run(
+        &self,
+        lease: &Lease,
+        run: &NewRun,
+        records: &[Record],
+    ) -> Result<(), StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.store.create_run(lease, run, records).await
+    }
+
+    async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.store.append(lease, records).await
+    }
+
+    async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError> {
+        self.store.records(run, after).await
+    }
+
+    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+        self.store.plan(run).await
+    }
+
+    async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
+        self.store.runs(limit).await
+    }
+
+    async fn run_of_plan(&self, plan_digest: &str) -> Result<Option<RunId>, StoreError> {
+        self.store.run_of_plan(plan_digest).await
+    }
+
+    async fn acquire_lease(
+        &self,
+        subject: &str,
+        holder: &Holder,
+        ttl: Duration,
+    ) -> Result<Lease, StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.store.acquire_lease(subject, holder, ttl).await
+    }
+
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
+        self.store.renew_lease(lease, ttl).await
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.store.release_lease(lease).await
+    }
+
+    async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError> {
+        self.store.lease(subject).await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
+        self.store.leases().await
+    }
+
+    async fn break_lease(&self, lease_id: &str) -> Result<Lease, StoreError> {
+        self.store.break_lease(lease_id).await
+    }
+}
+
+pub struct Measured {
+    pub steps: usize,
+    pub took: Duration,
+    pub commits: u64,
+}
+
+impl Measured {
+    pub fn seconds_per_step(&self) -> f64 {
+        self.took.as_secs_f64() / self.steps as f64
+    }
+
+    pub fn commits_per_step(&self) -> f64 {
+        self.commits as f64 / self.steps as f64
+    }
+}
+
+/// Carries out `rows` rows of `length` steps side by side, each step after the one before it in its row.
+pub async fn measure(url: &str, rows: usize, length: usize) -> Measured {
+    let store = orthid::store::open(url).await.unwrap();
+    let counted = Arc::new(Counted { store, commits: AtomicU64::new(0) });
+    let deps = Deps {
+        store: Arc::clone(&counted) as Arc<dyn Store>,
+        world: Arc::new(Nothing),
+        clock: Arc::new(SystemClock::new()),
+        conditions: Arc::new(|_, _| Ok(true)),
+    };
+    let name = format!("{}-{}", std::process::id(), nth());
+    let job = Job {
+        run: RunId(name.clone()),
+        plan: Arc::new(Plan {
+            name: "bench".to_owned(),
+            steps: steps(rows, length),
+            ..Plan::default()
+        }),
+        plan_digest: name.clone(),
+        subject: name,
+    };
+    let options = Options {
+        parallelism: rows,
+        lease: LeaseTimes::default(),
+        holder: Holder { who: "bench".to_owned(), pid: std::process::id() },
+        evidence: PathBuf::new(),
+        base: PathBuf::new(),
+        timeout: None,
+        control: Control::default(),
+        notices: None,
+        approvals: BTreeMap::new(),
+        answers: BTreeMap::new(),
+    };
+    let started = Instant::now();
+    let outcome = start(&deps, options, &job, vec![0]).await.unwrap();
+    let took = started.elapsed();
+    assert_eq!(outcome, Outcome::Finished(RunStatus::Succeeded));
+    Measured { steps: rows * length, took, commits: counted.commits.load(Ordering::Relaxed) }
+}
+
+fn nth() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn steps(rows: usize, length: usize) -> Vec<Step> {
+    let address = |row: usize, n: usize| Address::new(StepKind::Checkpoint, format!("r{row}s{n}"));
+    let mut steps = Vec::with_capacity(rows * length);
+    for row in 0..rows {
+        for n in 0..length {
+            steps.push(Step {
+                address: address(row, n),
+                hop: None,
+                description: None,
+                depends_on: n.checked_sub(1).map(|n| address(row, n)).into_iter().collect(),
+                when: None,
+                timeout_ms: None,
+                retry: Retry::default(),
+                on_failure: OnFailure::Stop,
+                rollback: None,
+                spec: StepSpec::Checkpoint,
+            });
+        }
+    }
+    steps
+}
