@@ -3,6 +3,13 @@
 //!
 //! Where two things are compared they take turns, so that a busy machine slows both.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own: it runs others and prints a table"
+)]
+
 mod disk;
 mod engine;
 mod plans;

@@ -1,5 +1,7 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
+#![allow(clippy::disallowed_methods, reason = "tests start processes and read files")]
+
 mod architecture;
 mod commands;
 mod corpus;
