@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{completions, fmt, graph, init, man, schema, validate};
+use super::{
+    apply, completions, fmt, graph, init, log, man, observe, plan, report, resume, schema, show,
+    status, unlock, validate,
+};
 
 const ABOUT: &str =
     "Upgrade a Helm release with a migrating database, by a plan that was reviewed first";
@@ -45,6 +48,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Args),
+    Plan(plan::Args),
+    Show(show::Args),
+    Apply(apply::Args),
+    Resume(resume::Args),
+    Status(status::Args),
+    Log(log::Args),
+    Report(report::Args),
+    Unlock(unlock::Args),
+    Observe(observe::Args),
     Fmt(fmt::Args),
     Validate(validate::Args),
     Graph(graph::Args),

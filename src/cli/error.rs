@@ -8,6 +8,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::lang::Diagnostics;
+use crate::plan::PlanError;
 
 /// A command's failure.
 #[derive(Debug)]
@@ -66,6 +67,15 @@ impl CommandError {
 impl From<Diagnostics> for CommandError {
     fn from(found: Diagnostics) -> CommandError {
         CommandError { exit: Exit::Error, problem: Problem::Plan(Box::new(found)) }
+    }
+}
+
+impl From<PlanError> for CommandError {
+    fn from(error: PlanError) -> CommandError {
+        match error {
+            PlanError::Config(diagnostics) => diagnostics.into(),
+            PlanError::Refused(refusal) => Report::new(*refusal).into(),
+        }
     }
 }
 

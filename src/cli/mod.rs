@@ -10,7 +10,9 @@
     reason = "the command line is the boundary that reads files and the environment"
 )]
 
+pub mod apply;
 pub mod args;
+pub mod carry;
 pub mod completions;
 pub mod diagnostics;
 pub mod error;
@@ -18,11 +20,23 @@ pub mod exit;
 pub mod fmt;
 pub mod graph;
 pub mod init;
+pub mod live;
+pub mod log;
 pub mod man;
+pub mod observe;
+pub mod observing;
+pub mod plan;
 pub mod plan_text;
+pub mod report;
+pub mod resume;
+pub mod saved;
 pub mod schema;
+pub mod show;
 pub mod source;
+pub mod state;
+pub mod status;
 pub mod terminal;
+pub mod unlock;
 pub mod validate;
 
 use std::ffi::OsString;
@@ -61,6 +75,15 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::run(args),
+        Command::Observe(args) => wait(observe::run(&args, cx)),
+        Command::Plan(args) => wait(plan::run(&args, cx)),
+        Command::Show(args) => show::run(&args, cx),
+        Command::Apply(args) => wait(apply::run(&args, cx)),
+        Command::Resume(args) => wait(resume::run(&args, cx)),
+        Command::Status(args) => wait(status::run(&args, cx)),
+        Command::Log(args) => wait(log::run(&args, cx)),
+        Command::Report(args) => wait(report::run(&args, cx)),
+        Command::Unlock(args) => wait(unlock::run(&args, cx)),
         Command::Validate(args) => validate::run(args, cx),
         Command::Graph(args) => graph::run(args, cx),
         Command::Schema(args) => schema::run(args),
@@ -68,6 +91,15 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
+}
+
+/// Runs a command that waits for the outside.
+fn wait(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(command);
+    // A task that is stuck in a system call does not keep the program.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
 }
 
 /// `--help` and `--version` are results; a wrong argument is an error with exit code 1.

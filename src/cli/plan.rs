@@ -1,0 +1,156 @@
+//! `orthid plan`: what would be done, for a person who reviews it or a program that does.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::args::SourceArgs;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::observing::{self, Subject};
+use super::plan_text::PlanText;
+use super::source::read_regular;
+use super::terminal::{self, Terminal};
+use crate::facts::Facts;
+use crate::lang::Config;
+use crate::plan::{self, Plan, SavedPlan, render};
+use crate::world::{Environment, Redactor};
+
+/// Largest recording of facts, in bytes.
+const MAX_FACTS_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Show what an upgrade would do, and save it for `apply`
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Nothing is changed. Planning looks at the cluster, the chart source and the databases, or at a recording of them.
+
+Examples:
+  orthid plan plans/orthid-2.7.hcl
+  orthid plan plans/orthid-2.7.hcl -out upgrade.plan
+  orthid plan plans/orthid-2.7.hcl --facts facts.json --json | jq .findings")]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Plan from a recording made by `orthid observe`, without access to the cluster
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
+
+    /// Save the plan for `orthid apply`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// As one JSON document
+    #[arg(long)]
+    json: bool,
+
+    /// Exit with 2 when there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    let environment = observing::environment();
+    let redactor = Redactor::default();
+    let facts = args.facts.as_deref().map(read_facts).transpose()?;
+    let made = make(&args.source, facts, &environment, &redactor, cx).await?;
+    let saved = &made.saved;
+    if let Some(path) = &args.out {
+        save(path, saved)?;
+    }
+    terminal::result(&shown(args, saved, cx.terminal))?;
+    if let Some(path) = &args.out {
+        terminal::note(&format!("saved to {0}; apply it with `orthid apply {0}`", path.display()));
+    }
+    Ok(exit_of(&saved.plan, args.detailed_exitcode))
+}
+
+fn shown(args: &Args, saved: &SavedPlan, terminal: Terminal) -> String {
+    match args.json {
+        true => format!("{:#}\n", render::json(saved)),
+        false => render::text(&saved.plan, style(terminal)),
+    }
+}
+
+pub fn style(terminal: Terminal) -> render::Style {
+    render::Style { color: terminal.stdout_color, width: terminal.width }
+}
+
+fn exit_of(plan: &Plan, detailed: bool) -> Exit {
+    if plan.is_blocked() {
+        Exit::Blocked
+    } else if detailed && plan.has_changes() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    }
+}
+
+/// A plan that was just made, and the folder its relative paths start in.
+#[derive(Debug)]
+pub struct Made {
+    pub saved: SavedPlan,
+    pub base: PathBuf,
+}
+
+/// Loads the file, observes the world where no recording was given, and plans.
+pub async fn make(
+    source: &SourceArgs,
+    facts: Option<Facts>,
+    environment: &Environment,
+    redactor: &Redactor,
+    cx: &Context,
+) -> Result<Made, CommandError> {
+    let text = PlanText::read(source)?;
+    let config = text.load(cx)?;
+    let facts = match facts {
+        Some(facts) => facts,
+        None => observe(&config, &text.base, environment, redactor).await?,
+    };
+    let plan = plan::plan(&config, &facts)?;
+    let base = observing::shown(&text.base).display().to_string();
+    let saved = SavedPlan::new(plan, &facts, &base);
+    Ok(Made { saved, base: text.base })
+}
+
+/// Observes what a configuration rests on.
+pub async fn observe(
+    config: &Config,
+    base: &Path,
+    environment: &Environment,
+    redactor: &Redactor,
+) -> Result<Facts, CommandError> {
+    let steps = config.validate_steps()?;
+    let subject = Subject {
+        base,
+        release: config.release.as_ref(),
+        target: config.upgrade.as_ref().map(|upgrade| &upgrade.to),
+        databases: &config.databases,
+        steps: &steps,
+    };
+    observing::observe(environment, redactor, subject).await
+}
+
+pub fn read_facts(path: &Path) -> Result<Facts, CommandError> {
+    let bytes = read_regular(path, MAX_FACTS_BYTES)
+        .map_err(|error| CommandError::io("read", path, &error))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        CommandError::with_help(
+            format!("{} is not a recording of facts: {error}", path.display()),
+            "make one with `orthid observe FILE --out FACTS`",
+        )
+    })
+}
+
+/// Writes the plan under a temporary name first: a plan file is whole or not there.
+fn save(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> {
+    let failed = |error: &std::io::Error| CommandError::io("write", path, error);
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, &saved.to_bytes()).map_err(|error| failed(&error))?;
+    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `orthid resume`: goes on with a run that was interrupted, or that a person has put right.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::carry::{Carry, How, RunArgs, carry, dependencies, run_error};
+use super::error::CommandError;
+use super::exit::Exit;
+use super::observing;
+use super::saved;
+use super::state::StateArgs;
+use super::terminal::{self, sanitized};
+use crate::model::Address;
+use crate::run::{self, Explained, Job};
+use crate::world::{Observation, Redactor};
+
+/// Go on with a run that was interrupted or is stuck
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Each step that was started and has no recorded end is looked at before anything is done.
+
+Example:
+  orthid resume --explain          # what it finds and what it would do; changes nothing
+  orthid resume                    # the newest run
+  orthid resume 0198c2f4
+  orthid resume --answer 'run.notify=done'")]
+pub struct Args {
+    /// A run's id, or the beginning of one; the newest run where none is given
+    run: Option<String>,
+
+    /// Print what was found and what would be done; do nothing
+    #[arg(long)]
+    explain: bool,
+
+    /// What you found where the run could not tell: STEP=done or STEP=not-done; may be given again
+    #[arg(long, value_name = "STEP=FOUND", value_parser = answer)]
+    answer: Vec<(Address, bool)>,
+
+    #[command(flatten)]
+    how: RunArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    let state = args.state.open_existing().await?;
+    let summary = state.find_run(args.run.as_deref()).await?;
+    let saved = saved::of_run(&state, &summary).await?;
+    let base = saved::base(&saved)?;
+    let job = Job {
+        run: summary.id,
+        plan_digest: summary.plan_digest,
+        subject: summary.subject,
+        plan: std::sync::Arc::new(saved.plan),
+    };
+    let environment = observing::environment();
+    let redactor = Redactor::default();
+    if args.explain {
+        let deps = dependencies(&state, &environment, redactor);
+        let evidence = state.evidence(&job.run);
+        let explained = run::explain(&deps, &job, base, evidence).await.map_err(run_error)?;
+        terminal::result(&sanitized(&text(&explained)))?;
+        return Ok(Exit::Done);
+    }
+    let (expected, how) = (BTreeMap::new(), How::Resume);
+    let answers = args.answer.iter().cloned().collect();
+    let (args, state) = (&args.how, &state);
+    carry(Carry { state, job, how, base, environment, redactor, args, expected, answers }, cx).await
+}
+
+fn text(explained: &[Explained]) -> String {
+    if explained.is_empty() {
+        return "nothing is open: a resume would start what is ready\n".to_owned();
+    }
+    let lines = explained.iter().map(|Explained { address, stood, found, would }| {
+        let found = match found {
+            None => "not looked at".to_owned(),
+            Some(Observation::Done(_)) => "done".to_owned(),
+            Some(Observation::NotDone) => "not done".to_owned(),
+            Some(Observation::Unknown(why)) => format!("can't be told: {why}"),
+        };
+        format!("{address}\n  the journal says: {stood}\n  the world says:   {found}\n  resume would:     {would}\n")
+    });
+    lines.collect()
+}
+
+/// `STEP=done` or `STEP=not-done`.
+fn answer(text: &str) -> Result<(Address, bool), String> {
+    let (step, found) = text.rsplit_once('=').ok_or("write it as STEP=done or STEP=not-done")?;
+    let step = step.parse::<Address>().map_err(|error| error.to_string())?;
+    match found {
+        "done" => Ok((step, true)),
+        "not-done" => Ok((step, false)),
+        other => Err(format!("`{other}` is neither done nor not-done")),
+    }
+}

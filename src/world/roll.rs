@@ -1,0 +1,418 @@
+//! The roll step: `helm upgrade` to one version, watched, and found again after a crash.
+//!
+//! # Flow
+//! Read the newest revision; run Helm with the run and step in the revision's description and labels; meanwhile read progress
+//! and keep what failing pods say; afterwards check the rollout ourselves.
+//!
+//! # Guarantees
+//! A revision of ours is recognised by its labels, so a resumed run adopts it and makes no second one. A Helm that outlived
+//! its orthid is waited for. A release that another left pending is never touched. What a failing pod said is kept before
+//! anything is rolled back.
+//!
+//! # Assumptions
+//! Helm's release storage is the only lock: its newest revision is `pending-*` while Helm works.
+//!
+//! # Caveats
+//! A Helm that was killed with its orthid leaves a pending revision; it is rolled back by number, never by deleting its
+//! Secret, and that costs two revisions. Helm counts `--timeout` for each of its phases.
+//!
+//! # Errors
+//! Permanent where Helm failed and the release is as before (atomic) or failed; unknown where Helm's end was not seen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
+use serde_json::json;
+
+use super::chart::ChartSource;
+use super::failure::{permanent, unknown};
+use super::helm::{self, Apply, Helm, Upgrade};
+use super::kubernetes::Cluster;
+use super::process::{self, Ended};
+use super::release::{Releases, Revision};
+use super::render::ValuesFiles;
+use super::site::Site;
+use super::{Observation, exec, workload};
+use crate::model::{Outputs, RollSpec, StepSpec};
+use crate::run::Failure;
+
+const RUN_LABEL: &str = "orthid-run";
+const STEP_LABEL: &str = "orthid-step";
+/// How often progress is read while Helm waits.
+const WATCH: Duration = Duration::from_secs(1);
+/// Helm's phases: hooks before, the wait, hooks after, and a rollback with its own.
+const HELM_PHASES: u32 = 4;
+/// Bound on the rollout check after Helm said that it is complete.
+const SETTLE: Duration = Duration::from_secs(120);
+
+/// Everything that one attempt needs.
+struct Desk {
+    cluster: Cluster,
+    helm: Helm,
+    releases: Releases,
+}
+
+async fn desk(site: &Site<'_>) -> Result<Desk, Failure> {
+    let cluster = site.cluster().await?;
+    let helm = site.helm().await?;
+    let releases = site.releases(&cluster, &helm)?;
+    Ok(Desk { cluster, helm, releases })
+}
+
+fn is_ours(site: &Site<'_>, revision: &Revision) -> bool {
+    revision.labels.get(RUN_LABEL) == Some(&site.cx.run.0)
+        && revision.labels.get(STEP_LABEL) == Some(&site.step_short())
+}
+
+pub async fn observe(site: &Site<'_>, spec: &RollSpec) -> Observation {
+    look(site, spec).await.unwrap_or_else(|failure| Observation::Unknown(failure.message))
+}
+
+async fn look(site: &Site<'_>, spec: &RollSpec) -> Result<Observation, Failure> {
+    wait_for_orphans(site, spec).await?;
+    let desk = desk(site).await?;
+    let revisions = desk.releases.revisions().await?;
+    let Some(newest) = revisions.last() else {
+        return Ok(Observation::Unknown("the release is not installed any more".to_owned()));
+    };
+    match (is_ours(site, newest), newest.status.as_str()) {
+        (true, "deployed") => {
+            settle(site, &desk.cluster).await?;
+            Ok(Observation::Done(outputs(&desk, newest, spec).await?))
+        }
+        // Its Helm is dead: the next attempt puts the release right first.
+        (true, _) => Ok(Observation::NotDone),
+        (false, _) if newest.is_pending() => Ok(Observation::Unknown(foreign(newest))),
+        (false, _) => Ok(Observation::NotDone),
+    }
+}
+
+fn foreign(newest: &Revision) -> String {
+    format!(
+        "revision {} is {} and is not this run's: another Helm is at work, or died at it",
+        newest.number, newest.status
+    )
+}
+
+/// A Helm that an earlier orthid started may still be at work.
+async fn wait_for_orphans(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failure> {
+    for orphan in process::orphans(&site.folder) {
+        site.progress("helm of the interrupted attempt is still at work; waiting for it");
+        if !orphan.wait(bound(spec), &site.cx.cancel).await {
+            return Err(unknown("helm of the interrupted attempt is still at work"));
+        }
+    }
+    Ok(())
+}
+
+fn bound(spec: &RollSpec) -> Duration {
+    Duration::from_millis(spec.helm_timeout_ms) * HELM_PHASES + Duration::from_secs(30)
+}
+
+async fn outputs(desk: &Desk, ours: &Revision, spec: &RollSpec) -> Result<Outputs, Failure> {
+    let release = desk.releases.get(ours.number).await?;
+    let mut outputs = Outputs::from([
+        ("revision".to_owned(), json!(ours.number)),
+        ("version".to_owned(), json!(spec.version.to_string())),
+    ]);
+    if let Some(previous) = previous_in(&release.info.description) {
+        outputs.insert("previous_revision".to_owned(), json!(previous));
+    }
+    Ok(outputs)
+}
+
+/// `orthid run=… step=… from=3` → 3.
+fn previous_in(description: &str) -> Option<u32> {
+    description.split_whitespace().find_map(|word| word.strip_prefix("from="))?.parse().ok()
+}
+
+pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
+    wait_for_orphans(site, spec).await?;
+    let desk = desk(site).await?;
+    let previous = serving_revision(site, &desk, spec).await?;
+    let release = site.release()?;
+    process::create_folder(&site.folder)?;
+    let values = ValuesFiles::write(release, &site.cx.base, &site.folder, &site.resolver())?;
+    let upgrade = Upgrade {
+        release: &release.name,
+        namespace: &release.namespace,
+        chart: ChartSource::new(release, &site.cx.base).reference(&spec.version),
+        policy: release.values.policy,
+        values: &values.paths,
+    };
+    let run = &site.cx.run.0;
+    let step = &site.cx.step.address;
+    let description = format!("orthid run={run} step={step} from={previous}");
+    let labels = BTreeMap::from([
+        (RUN_LABEL.to_owned(), run.clone()),
+        (STEP_LABEL.to_owned(), site.step_short()),
+    ]);
+    let apply = Apply {
+        atomic: spec.atomic,
+        timeout: Duration::from_millis(spec.helm_timeout_ms),
+        description: &description,
+        labels: &labels,
+    };
+    let args = upgrade.apply(desk.helm.major(), &apply);
+    let name = format!("helm-upgrade-{}", site.cx.attempt);
+    let cancel = &site.cx.cancel;
+    let helm = desk.helm.run(args, &site.folder, &name, bound(spec), cancel);
+    let mut watcher = Watcher::new(site, &desk.cluster);
+    let done = tokio::select! {
+        done = helm => done?,
+        () = watcher.watch() => unreachable!("watching has no end"),
+    };
+    let evidence: Vec<String> =
+        site.child_evidence(&name).into_iter().chain(watcher.kept).collect();
+    let newest = desk.releases.revisions().await.map_err(|e| Failure::from(e).after_effect())?;
+    let ours = newest.iter().rev().find(|revision| is_ours(site, revision));
+    match (done.success(), ours) {
+        (true, Some(ours)) => {
+            resume_workloads(site, &desk.cluster).await?;
+            settle(site, &desk.cluster).await?;
+            outputs(&desk, ours, spec).await
+        }
+        (true, None) => Err(unknown("helm succeeded, and its revision is not there")),
+        (false, _) if done.why != Ended::Itself => {
+            Err(unknown("helm was stopped before it ended").with_evidence(evidence))
+        }
+        (false, _) => {
+            let words = done.last_words(site.redactor);
+            Err(permanent(format!("helm upgrade to {} failed: {words}", spec.version))
+                .with_evidence(evidence))
+        }
+    }
+}
+
+/// The revision that serves now. A pending one that an earlier attempt of this step left behind is rolled back first.
+async fn serving_revision(site: &Site<'_>, desk: &Desk, spec: &RollSpec) -> Result<u32, Failure> {
+    let revisions = desk.releases.revisions().await?;
+    let serving = |revisions: &[Revision]| {
+        let serves = |r: &&Revision| matches!(r.status.as_str(), "deployed" | "superseded");
+        revisions.iter().rev().find(serves).map(|revision| revision.number)
+    };
+    let newest = revisions.last().ok_or_else(|| permanent("the release is not installed"))?;
+    let before = serving(&revisions)
+        .ok_or_else(|| permanent("the release has no revision that was ever deployed"))?;
+    if !newest.is_pending() {
+        return Ok(before);
+    }
+    if !is_ours(site, newest) {
+        return Err(permanent(foreign(newest)).help(
+            "wait for the other Helm; if it is dead, `helm rollback` to the last deployed revision",
+        ));
+    }
+    site.progress(format!(
+        "revision {} was left {}; rolling it back",
+        newest.number, newest.status
+    ));
+    roll_back(site, desk, before, spec, true).await?;
+    Ok(before)
+}
+
+async fn roll_back(
+    site: &Site<'_>,
+    desk: &Desk,
+    to: u32,
+    spec: &RollSpec,
+    wait: bool,
+) -> Result<(), Failure> {
+    let release = site.release()?;
+    let timeout = Duration::from_millis(spec.helm_timeout_ms);
+    let mut args = helm::rollback(&release.name, &release.namespace, to, timeout);
+    if !wait {
+        args.retain(|arg| arg != "--wait");
+    }
+    process::create_folder(&site.folder)?;
+    let name = format!("helm-rollback-{}", site.cx.attempt);
+    let done = desk.helm.run(args, &site.folder, &name, bound(spec), &site.cx.cancel).await?;
+    if done.success() {
+        return Ok(());
+    }
+    let evidence = site.child_evidence(&name);
+    if done.why != Ended::Itself {
+        return Err(unknown("helm rollback was stopped before it ended").with_evidence(evidence));
+    }
+    let words = done.last_words(site.redactor);
+    Err(permanent(format!("helm rollback to revision {to} failed: {words}"))
+        .help(format!("see why, then `helm rollback {} {to}` or `orthid resume`", release.name))
+        .with_evidence(evidence))
+}
+
+/// Pods that a migration scaled to zero serve again after the roll.
+async fn resume_workloads(site: &Site<'_>, cluster: &Cluster) -> Result<(), Failure> {
+    let release = site.release()?;
+    for name in &release.workloads {
+        workload::resume(cluster, &release.namespace, name)
+            .await
+            .map_err(|error| Failure::from(error).after_effect())?;
+    }
+    Ok(())
+}
+
+/// Helm's own wait can be satisfied too early: the rollout counts when every pod is new and available.
+async fn settle(site: &Site<'_>, cluster: &Cluster) -> Result<(), Failure> {
+    let release = site.release()?;
+    for name in &release.workloads {
+        workload::settled(cluster, &release.namespace, name, SETTLE, &site.cx.cancel)
+            .await
+            .map_err(|error| Failure::from(error).after_effect())?
+            .map_err(|reason| permanent(format!("the rollout is not complete: {reason}")))?;
+    }
+    Ok(())
+}
+
+pub async fn observe_undo(site: &Site<'_>) -> Observation {
+    let found = async {
+        let desk = desk(site).await?;
+        let revisions = desk.releases.revisions().await?;
+        let Some(from) = rolled_from(site, &desk, &revisions).await? else {
+            return Ok(Observation::Done(Outputs::new()));
+        };
+        let newest = revisions.last().map_or(0, |revision| revision.number);
+        let newest = desk.releases.get(newest).await?;
+        let is_back = newest.info.status == "deployed"
+            && newest.info.description == format!("Rollback to {from}");
+        Ok::<_, Failure>(match is_back {
+            true => Observation::Done(Outputs::new()),
+            false => Observation::NotDone,
+        })
+    };
+    found.await.unwrap_or_else(|failure| Observation::Unknown(failure.message))
+}
+
+/// The revision that was live before this step; none where the step made no revision.
+async fn rolled_from(
+    site: &Site<'_>,
+    desk: &Desk,
+    revisions: &[Revision],
+) -> Result<Option<u32>, Failure> {
+    let Some(ours) = revisions.iter().rev().find(|revision| is_ours(site, revision)) else {
+        return Ok(None);
+    };
+    let description = desk.releases.get(ours.number).await?.info.description;
+    match previous_in(&description) {
+        Some(previous) => Ok(Some(previous)),
+        // Helm replaces the description of a revision that failed.
+        None => {
+            let serves = |r: &&Revision| matches!(r.status.as_str(), "deployed" | "superseded");
+            let before = revisions.iter().rev().filter(|r| r.number < ours.number).find(serves);
+            Ok(before.map(|revision| revision.number))
+        }
+    }
+}
+
+pub async fn undo(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failure> {
+    wait_for_orphans(site, spec).await?;
+    let desk = desk(site).await?;
+    let revisions = desk.releases.revisions().await?;
+    let Some(from) = rolled_from(site, &desk, &revisions).await? else { return Ok(()) };
+    // The old app does not become ready before the database is restored, which comes next.
+    let wait = !restore_follows(site);
+    site.progress(format!("rolling back to revision {from}"));
+    roll_back(site, &desk, from, spec, wait).await?;
+    if wait { settle(site, &desk.cluster).await } else { Ok(()) }
+}
+
+/// Will a breaking migration of the same hop be undone after this step?
+fn restore_follows(site: &Site<'_>) -> bool {
+    site.cx.plan.steps.iter().any(|step| {
+        let StepSpec::Migrate(spec) = &step.spec else { return false };
+        let restores = step.rollback.as_ref().is_some_and(|rollback| rollback.restore.is_some());
+        step.hop == site.cx.step.hop && spec.breaking && restores
+    })
+}
+
+/// Reads the rollout while Helm waits, and keeps what failing pods say.
+struct Watcher<'a> {
+    site: &'a Site<'a>,
+    cluster: &'a Cluster,
+    kept: Vec<String>,
+    /// Pods whose evidence is kept already.
+    seen: std::collections::BTreeSet<String>,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(site: &'a Site<'a>, cluster: &'a Cluster) -> Watcher<'a> {
+        Watcher { site, cluster, kept: Vec::new(), seen: std::collections::BTreeSet::new() }
+    }
+
+    async fn watch(&mut self) {
+        loop {
+            tokio::time::sleep(WATCH).await;
+            // Watching is for people; what it can't read, the rollout's own check will.
+            if let Ok(release) = self.site.release() {
+                for name in &release.workloads {
+                    let _ = self.look(&release.namespace, name).await;
+                }
+            }
+        }
+    }
+
+    async fn look(&mut self, namespace: &str, name: &str) -> Result<(), Failure> {
+        let state = workload::get(self.cluster, namespace, name).await?;
+        let progress =
+            state.incomplete().unwrap_or_else(|| "every pod is new and ready".to_owned());
+        self.site.progress(format!("{name}: {progress}"));
+        for pod in exec::pods(self.cluster, namespace, &state.selector).await? {
+            if let Some(reason) = trouble(&pod) {
+                self.keep(namespace, &pod, &reason).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, namespace: &str, pod: &Pod, reason: &str) {
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        if !self.seen.insert(format!("{name} {reason}")) {
+            return;
+        }
+        self.site.progress(format!("pod {name}: {reason}"));
+        let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let mut text = format!("pod {name}: {reason}\n\n");
+        for previous in [false, true] {
+            let params = LogParams { previous, tail_lines: Some(200), ..LogParams::default() };
+            if let Ok(log) =
+                self.cluster.read("read a pod's log", || api.logs(&name, &params)).await
+            {
+                text.push_str(&format!(
+                    "== log{}\n{log}\n",
+                    if previous { " (previous)" } else { "" }
+                ));
+            }
+        }
+        if let Ok(status) = serde_json::to_string_pretty(&pod.status) {
+            text.push_str(&format!("== status\n{status}\n"));
+        }
+        self.kept.extend(self.site.keep_if_possible(&format!("pod-{name}.txt"), &text));
+    }
+}
+
+/// What is wrong with a pod, where something is.
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = status.container_statuses.iter().flatten();
+    containers.chain(status.init_container_statuses.iter().flatten()).find_map(|container| {
+        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.clone());
+        match reason.as_deref() {
+            Some("ContainerCreating" | "PodInitializing") | None => (container.restart_count > 0)
+                .then(|| format!("restarted {} times", container.restart_count)),
+            Some(reason) => Some(reason.to_owned()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_revision_before_is_read_from_the_description() {
+        assert_eq!(previous_in(r#"orthid run=r step=roll.app["2.7.1"] from=12"#), Some(12));
+        assert_eq!(previous_in("Rollback to 3"), None);
+    }
+}
