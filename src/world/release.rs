@@ -93,8 +93,6 @@ pub struct Hook {
     #[serde(default)]
     pub kind: String,
     #[serde(default)]
-    pub manifest: String,
-    #[serde(default)]
     pub events: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::environment::Environment;
 use super::error::WorldError;
 use super::redactor::Redactor;
+use crate::lang;
 use crate::model::{Address, Arg, Outputs, Residual};
 
 /// What arguments may be computed from.
@@ -33,15 +34,15 @@ impl Resolver<'_> {
     }
 
     fn evaluate(&self, what: &str, residual: &Residual) -> Result<String, WorldError> {
-        let unknown = |reason: String| WorldError::ValueUnknown { what: what.to_owned(), reason };
-        for name in &residual.env {
-            if self.env.var(name).is_none() {
-                return Err(unknown(format!("the environment variable {name} is not set")));
+        if residual.sensitive {
+            // The parts are as secret as the whole.
+            for secret in residual.env.iter().filter_map(|name| self.env.var(name)) {
+                self.redactor.register(secret);
             }
         }
-        let inner = residual.expr.trim().strip_prefix("env(").and_then(|e| e.strip_suffix(')'));
-        let name = inner.and_then(|name| serde_json::from_str::<String>(name.trim()).ok());
-        name.and_then(|name| self.env.var(&name).map(str::to_owned))
-            .ok_or_else(|| unknown(format!("`{}` can't be computed", residual.expr)))
+        let env = |name: &str| self.env.var(name).map(str::to_owned);
+        lang::eval_residual(residual, self.outputs, &env).map_err(|error| {
+            WorldError::ValueUnknown { what: what.to_owned(), reason: error.to_string() }
+        })
     }
 }

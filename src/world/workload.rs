@@ -196,16 +196,6 @@ pub async fn quiesce(
     }
 }
 
-/// Is the workload scaled to zero by us?
-pub async fn is_quiesced(
-    cluster: &Cluster,
-    namespace: &str,
-    workload: &str,
-) -> Result<bool, CallError> {
-    let state = get(cluster, namespace, workload).await?;
-    Ok(state.recorded.is_some() && state.replicas == 0)
-}
-
 /// Undoes [`quiesce`]; a workload that serves already only loses the annotation.
 pub async fn resume(cluster: &Cluster, namespace: &str, workload: &str) -> Result<(), CallError> {
     let state = get(cluster, namespace, workload).await?;
