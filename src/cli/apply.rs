@@ -67,7 +67,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         }
         false => {
             let made = planning::make(&args.source, None, &environment, &redactor, cx).await?;
-            terminal::note(&render::text(&made.saved.plan, planning::style(cx.terminal)));
+            terminal::note(&render::text(&made.saved, planning::style(cx.terminal)));
             let bytes = made.saved.to_bytes();
             (made.saved, bytes, made.base)
         }

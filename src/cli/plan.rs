@@ -40,8 +40,12 @@ pub struct Args {
     out: Option<PathBuf>,
 
     /// As one JSON document
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+
+    /// As Markdown, for a pull request's comment
+    #[arg(long)]
+    markdown: bool,
 
     /// Exit with 2 when there is something to do
     #[arg(long)]
@@ -65,14 +69,15 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
 }
 
 fn shown(args: &Args, saved: &SavedPlan, terminal: Terminal) -> String {
-    match args.json {
-        true => format!("{:#}\n", render::json(saved)),
-        false => render::text(&saved.plan, style(terminal)),
+    match (args.json, args.markdown) {
+        (true, _) => format!("{:#}\n", render::json(saved)),
+        (false, true) => render::markdown(saved),
+        (false, false) => render::text(saved, style(terminal)),
     }
 }
 
 pub fn style(terminal: Terminal) -> render::Style {
-    render::Style { color: terminal.stdout_color, width: terminal.width }
+    render::Style { colour: terminal.stdout_color, width: terminal.width }
 }
 
 fn exit_of(plan: &Plan, detailed: bool) -> Exit {

@@ -28,7 +28,7 @@ pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (saved, _) = saved::read(&args.plan)?;
     let text = match args.json {
         true => format!("{:#}\n", render::json(&saved)),
-        false => render::text(&saved.plan, planning::style(cx.terminal)),
+        false => render::text(&saved, planning::style(cx.terminal)),
     };
     terminal::result(&text)?;
     Ok(Exit::Done)

@@ -169,7 +169,8 @@ mod tests {
             ],
             deadline_seconds: 600,
         };
-        insta::assert_json_snapshot!(recipe.build().unwrap());
+        let job = recipe.build().unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&job).unwrap());
     }
 
     #[test]

@@ -90,6 +90,12 @@ impl MortalStore {
     }
 }
 
+impl std::fmt::Debug for MortalStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MortalStore").finish_non_exhaustive()
+    }
+}
+
 #[async_trait::async_trait]
 impl Store for MortalStore {
     async fn create_run(
