@@ -1,18 +1,19 @@
 //! `orthid resume`: goes on with a run that was interrupted, or that a person has put right.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Context;
-use super::carry::{Carry, How, RunArgs, carry, dependencies, run_error};
+use super::carry::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::observing;
 use super::saved;
-use super::state::StateArgs;
+use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, sanitized};
 use crate::model::Address;
 use crate::run::{self, Explained, Job};
-use crate::world::{Observation, Redactor};
+use crate::world::{Environment, Observation, Redactor};
 
 /// Go on with a run that was interrupted or is stuck
 #[derive(clap::Args, Debug)]
@@ -23,7 +24,7 @@ Example:
   orthid resume --explain          # what it finds and what it would do; changes nothing
   orthid resume                    # the newest run
   orthid resume 0198c2f4
-  orthid resume --answer 'run.notify=done'")]
+  orthid resume --happened run.notify")]
 pub struct Args {
     /// A run's id, or the beginning of one; the newest run where none is given
     run: Option<String>,
@@ -32,9 +33,13 @@ pub struct Args {
     #[arg(long)]
     explain: bool,
 
-    /// What you found where the run could not tell: STEP=done or STEP=not-done; may be given again
-    #[arg(long, value_name = "STEP=FOUND", value_parser = answer)]
-    answer: Vec<(Address, bool)>,
+    /// You looked, and this step's effect (or the undo that is under way) is there; may be given again
+    #[arg(long, value_name = "STEP")]
+    happened: Vec<Address>,
+
+    /// You looked, and nothing of this step's effect (or of its undo) is there; may be given again
+    #[arg(long, value_name = "STEP")]
+    not_happened: Vec<Address>,
 
     #[command(flatten)]
     how: RunArgs,
@@ -64,7 +69,9 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         return Ok(Exit::Done);
     }
     let (expected, how) = (BTreeMap::new(), How::Resume);
-    let answers = args.answer.iter().cloned().collect();
+    let happened = args.happened.iter().map(|step| (step.clone(), true));
+    let answers = happened.chain(args.not_happened.iter().map(|s| (s.clone(), false))).collect();
+    end_dead_lease(&state, &job.subject, &environment).await?;
     let (args, state) = (&args.how, &state);
     carry(Carry { state, job, how, base, environment, redactor, args, expected, answers }, cx).await
 }
@@ -85,13 +92,18 @@ fn text(explained: &[Explained]) -> String {
     lines.collect()
 }
 
-/// `STEP=done` or `STEP=not-done`.
-fn answer(text: &str) -> Result<(Address, bool), String> {
-    let (step, found) = text.rsplit_once('=').ok_or("write it as STEP=done or STEP=not-done")?;
-    let step = step.parse::<Address>().map_err(|error| error.to_string())?;
-    match found {
-        "done" => Ok((step, true)),
-        "not-done" => Ok((step, false)),
-        other => Err(format!("`{other}` is neither done nor not-done")),
+/// A lease whose holder was a process of this machine that is gone protects nobody: there is no need to wait for its end.
+async fn end_dead_lease(
+    state: &State,
+    subject: &str,
+    environment: &Environment,
+) -> Result<(), CommandError> {
+    let Some(lease) = state.store.lease(subject).await.map_err(store_error)? else {
+        return Ok(());
+    };
+    let here = holder(environment).who == lease.holder.who;
+    if here && !Path::new(&format!("/proc/{}", lease.holder.pid)).exists() {
+        state.store.break_lease(&lease.id).await.map_err(store_error)?;
     }
+    Ok(())
 }

@@ -211,9 +211,8 @@ impl Loader<'_> {
         let mut evaluator = Evaluator::new(early(plan, locals, &path), &self.budget, &files);
         let mut reader = Reader::new(&mut evaluator);
         let first = |kind: &str| decode::block(body, kind);
-        let mut settings = Settings::default();
-        settings.upgrade =
-            first("upgrade").and_then(|block| decode::upgrade(&mut reader, block).ok());
+        let upgrade = first("upgrade").and_then(|block| decode::upgrade(&mut reader, block).ok());
+        let mut settings = Settings { upgrade, ..Settings::default() };
         let mut digest = |path: &str, span: Span| self.digest(path, span);
         settings.release = first("release")
             .and_then(|block| decode::release(&mut reader, block, &mut digest).ok());

@@ -133,7 +133,7 @@ impl Locals {
     }
 
     /// Computes locals into `values`; one that fails, or is in a cycle, is none there.
-    pub fn compute<'a>(
+    pub fn compute(
         &self,
         which: Which,
         values: &mut BTreeMap<Name, Option<Value>>,

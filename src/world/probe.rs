@@ -22,7 +22,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::error::chain;
-use super::failure::permanent;
+use super::failure::{permanent, transient};
 use super::http::{Captures, Prepared};
 use super::site::Site;
 use super::smoke;
@@ -70,7 +70,8 @@ pub async fn act(site: &Site<'_>, spec: &ProbeSpec) -> Result<Outputs, Failure> 
     loop {
         tokio::select! {
             biased;
-            () = site.cx.cancel.cancelled() => break,
+            () = site.cx.finish.cancelled() => break,
+            () = site.cx.cancel.cancelled() => return Err(transient("interrupted")),
             Some(ended) = open.join_next() => tally.ended(ended.unwrap_or_else(|e| Err(e.to_string()))),
             _ = due.tick() => {
                 if open.len() >= MOST_OPEN {

@@ -1,5 +1,6 @@
 //! The one integration-test binary: what crosses module boundaries, or needs a process, a database or a cluster.
 
+#![allow(clippy::print_stderr, reason = "a long test says what it covered")]
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read files")]
 
 mod architecture;

@@ -17,6 +17,9 @@ use super::syntax::{Attribute, Block, Body};
 use super::value::{Number, Reference};
 use super::{Code, Diagnostic, Span, Value, duration};
 use crate::model::{Address, Arg, StepKind};
+
+/// The entries of an object, in order.
+type Entries = Vec<(String, Value)>;
 pub(super) use common::{Common, When};
 pub(super) use settings::{Settings, changelog, databases, policy, release, upgrade};
 pub(super) use steps::step;
@@ -301,11 +304,7 @@ impl<'e, 'a> Reader<'e, 'a> {
     }
 
     /// The entries of an object; none where the attribute is not there.
-    pub fn entries(
-        &mut self,
-        body: &Body,
-        name: &str,
-    ) -> Eval<Option<(Vec<(String, Value)>, Span)>> {
+    pub fn entries(&mut self, body: &Body, name: &str) -> Eval<Option<(Entries, Span)>> {
         let Some((value, span)) = self.value(body, name)? else { return Ok(None) };
         match &value {
             Value::Object(object) => {
