@@ -18,7 +18,7 @@ test: ## Run every test: formatting, lints, unit, integration and cluster tests,
 .PHONY: test-fast
 test-fast: ## Unit and integration tests that need no cluster
 	$(CARGO) test --locked --lib --bins --examples
-	ORTHID_TEST_CLUSTER=off $(CARGO) test --locked --test it
+	$(CARGO) test --locked --test it
 
 .PHONY: fmt
 fmt: ## Format the code and the plans
