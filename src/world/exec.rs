@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Status};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, ListParams};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
-use super::kubernetes::{CallError, Cluster, classify, workload_parts};
+use super::kubernetes::{CallError, Cluster, classify};
+use super::workload;
 use crate::run::FailureClass;
 
 /// At most this much of each stream is kept.
@@ -135,37 +135,6 @@ async fn collect(stream: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// The label selector of a workload, as a query.
-pub async fn selector(
-    cluster: &Cluster,
-    namespace: &str,
-    workload: &str,
-) -> Result<String, CallError> {
-    let (kind, name) = workload_parts(workload);
-    let what = format!("read {workload}");
-    let selector: Option<LabelSelector> = match kind {
-        "deployment" => {
-            let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
-            cluster.read(&what, || api.get(name)).await?.spec.map(|s| s.selector)
-        }
-        "statefulset" => {
-            let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), namespace);
-            cluster.read(&what, || api.get(name)).await?.spec.map(|s| s.selector)
-        }
-        other => {
-            return Err(CallError {
-                class: FailureClass::Permanent,
-                status: None,
-                message: format!(
-                    "{workload}: a {other} is not supported; name a deployment or statefulset"
-                ),
-            });
-        }
-    };
-    let labels = selector.and_then(|s| s.match_labels).unwrap_or_default();
-    Ok(labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","))
-}
-
 /// The pods that a label query selects.
 pub async fn pods(cluster: &Cluster, namespace: &str, query: &str) -> Result<Vec<Pod>, CallError> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
@@ -179,7 +148,7 @@ pub async fn ready_pod(
     namespace: &str,
     workload: &str,
 ) -> Result<Pod, CallError> {
-    let query = selector(cluster, namespace, workload).await?;
+    let query = workload::get(cluster, namespace, workload).await?.selector;
     let pods = pods(cluster, namespace, &query).await?;
     pods.into_iter().find(is_ready).ok_or_else(|| CallError {
         class: FailureClass::Transient,

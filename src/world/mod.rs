@@ -2,23 +2,38 @@
 //!
 //! Every step kind is observed, acted on and undone through [`World`]; the executor knows nothing else of the outside.
 
+mod backup;
 mod chart;
 mod destination;
 mod environment;
 mod error;
 mod exec;
+mod failure;
 mod helm;
+mod http;
+mod job;
 mod kubernetes;
+mod migrate;
 mod migrations;
 mod observe;
 mod package;
 mod postgres;
+mod probe;
 mod process;
+mod real;
 mod redactor;
 mod release;
 mod render;
 mod resolve;
+mod restore;
+mod roll;
+mod rollout;
+mod run;
 pub mod simulated;
+mod site;
+mod smoke;
+mod verify;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +49,7 @@ use crate::run::{Failure, RunId};
 pub use environment::Environment;
 pub use error::WorldError;
 pub use observe::{StatusCommand, Wanted, observe};
+pub use real::RealWorld;
 pub use redactor::Redactor;
 
 /// What looking at the world said of one step.

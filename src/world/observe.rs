@@ -23,11 +23,13 @@ use super::exec::ready_pod;
 use super::helm::Helm;
 use super::kubernetes::{CallError, Cluster, workload_parts};
 use super::postgres::{self, Clients, Target};
+use super::real::install_tls;
 use super::redactor::Redactor;
 use super::release::{Release, Releases};
 use super::render::Renderer;
 use super::resolve::Resolver;
 use super::{destination, migrations};
+use crate::facts::recording::FORMAT_VERSION;
 use crate::facts::{
     ChartFacts, Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts, redact,
 };
@@ -67,8 +69,9 @@ pub async fn observe(
     redactor: &Redactor,
     wanted: &Wanted,
 ) -> Result<Facts, WorldError> {
+    install_tls();
     let mut facts = Facts {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         observed_at: wanted.observed_at.clone(),
         cluster: None,
         helm: None,

@@ -177,6 +177,17 @@ pub fn orphan(folder: &Path, name: &str) -> Option<Orphan> {
     None
 }
 
+/// Every child that an earlier orthid left running under this folder.
+pub fn orphans(folder: &Path) -> Vec<Orphan> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.filter_map(Result::ok).filter_map(|entry| {
+        let path = entry.path();
+        let is_marker = path.extension().is_some_and(|e| e == "child");
+        is_marker.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned())).flatten()
+    });
+    names.filter_map(|name| orphan(folder, &name)).collect()
+}
+
 impl Orphan {
     /// Waits for the orphan's end; false where it outlived the bound.
     pub async fn wait(&self, bound: Duration, cancel: &CancellationToken) -> bool {

@@ -67,8 +67,6 @@ impl std::fmt::Debug for Release {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Info {
     #[serde(default)]
-    pub status: String,
-    #[serde(default)]
     pub description: String,
 }
 
@@ -92,8 +90,6 @@ pub struct Hook {
     pub name: String,
     #[serde(default)]
     pub kind: String,
-    #[serde(default)]
-    pub manifest: String,
     #[serde(default)]
     pub events: Vec<String>,
 }

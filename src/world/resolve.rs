@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::environment::Environment;
 use super::error::WorldError;
 use super::redactor::Redactor;
+use crate::lang::eval_residual;
 use crate::model::{Address, Arg, Outputs, Residual};
 
 /// What arguments may be computed from.
@@ -33,15 +34,34 @@ impl Resolver<'_> {
     }
 
     fn evaluate(&self, what: &str, residual: &Residual) -> Result<String, WorldError> {
-        let unknown = |reason: String| WorldError::ValueUnknown { what: what.to_owned(), reason };
-        for name in &residual.env {
-            if self.env.var(name).is_none() {
-                return Err(unknown(format!("the environment variable {name} is not set")));
-            }
-        }
-        let inner = residual.expr.trim().strip_prefix("env(").and_then(|e| e.strip_suffix(')'));
-        let name = inner.and_then(|name| serde_json::from_str::<String>(name.trim()).ok());
-        name.and_then(|name| self.env.var(&name).map(str::to_owned))
-            .ok_or_else(|| unknown(format!("`{}` can't be computed", residual.expr)))
+        let env = |name: &str| self.env.vars.get(name).cloned();
+        eval_residual(residual, self.outputs, &env).map_err(|error| WorldError::ValueUnknown {
+            what: what.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sensitive_value_is_known_to_the_redactor_at_once() {
+        let env = Environment::new(BTreeMap::from([("PW".to_owned(), "hunter2".to_owned())]));
+        let (outputs, redactor) = (BTreeMap::new(), Redactor::default());
+        let resolver = Resolver { env: &env, outputs: &outputs, redactor: &redactor };
+        let arg = |name: &str| {
+            Arg::Later(Residual {
+                expr: format!("\"x-${{env(\\\"{name}\\\")}}\"").replace("\\\"", "\""),
+                steps: Vec::new(),
+                env: vec![name.to_owned()],
+                sensitive: true,
+            })
+        };
+        assert_eq!(resolver.text("it", &arg("PW")).unwrap(), "x-hunter2");
+        assert!(!redactor.clean("saw x-hunter2 here").contains("hunter2"));
+        let error = resolver.text("it", &arg("NONE")).unwrap_err().to_string();
+        assert!(error.contains("NONE"), "{error}");
     }
 }

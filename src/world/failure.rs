@@ -1,0 +1,64 @@
+//! Failures in the words of the run: from what libraries say to class, message and help.
+
+use miette::Diagnostic;
+
+use super::error::WorldError;
+use super::exec::ExecError;
+use super::kubernetes::CallError;
+use super::postgres::DbError;
+use crate::run::{Failure, FailureClass};
+
+impl Failure {
+    pub(super) fn with_evidence(mut self, evidence: impl IntoIterator<Item = String>) -> Failure {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// Once an effect may have begun, a failure that would pass says nothing about the effect any more.
+    pub(super) fn after_effect(mut self) -> Failure {
+        if self.class == FailureClass::Transient {
+            self.class = FailureClass::Unknown;
+        }
+        self
+    }
+}
+
+impl From<WorldError> for Failure {
+    fn from(error: WorldError) -> Failure {
+        let passing = matches!(
+            error,
+            WorldError::ClusterUnreachable { .. } | WorldError::DatabaseUnreachable { .. }
+        );
+        let class = if passing { FailureClass::Transient } else { FailureClass::Permanent };
+        let help = error.help().map(|help| help.to_string());
+        Failure { class, message: error.to_string(), help, evidence: Vec::new() }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Failure {
+        Failure { class: error.class, message: error.message, help: None, evidence: Vec::new() }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Failure {
+        Failure { class: error.class, message: error.message, help: None, evidence: Vec::new() }
+    }
+}
+
+impl From<ExecError> for Failure {
+    fn from(error: ExecError) -> Failure {
+        match error {
+            ExecError::NotStarted(error) => error.into(),
+            ExecError::Unknown(reason) => Failure::unknown(reason),
+        }
+    }
+}
+
+/// The evidence folder could not be written, a file not be read: a full disk may be emptied.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::transient(error.to_string())
+    }
+}

@@ -1,0 +1,123 @@
+//! The real world: one dispatch from step kinds to the modules that know them.
+
+use super::environment::Environment;
+use super::redactor::Redactor;
+use super::site::Site;
+use super::{Observation, StepContext, World, backup, migrate, probe, roll, run, smoke, verify};
+use crate::model::{Outputs, StepSpec};
+use crate::run::Failure;
+
+/// The outside as it is: Helm, Kubernetes, PostgreSQL, HTTP, processes.
+#[derive(Clone, Debug)]
+pub struct RealWorld {
+    env: Environment,
+    redactor: Redactor,
+}
+
+impl RealWorld {
+    /// A world that is reached with this environment. Messages and evidence are cleaned by `redactor`.
+    pub fn new(env: Environment, redactor: Redactor) -> RealWorld {
+        install_tls();
+        RealWorld { env, redactor }
+    }
+
+    fn clean(&self, failure: Failure) -> Failure {
+        Failure {
+            class: failure.class,
+            message: self.redactor.clean(&failure.message),
+            help: failure.help.map(|help| self.redactor.clean(&help)),
+            evidence: failure.evidence,
+        }
+    }
+
+    fn clean_observation(&self, observation: Observation) -> Observation {
+        match observation {
+            Observation::Unknown(text) => Observation::Unknown(self.redactor.clean(&text)),
+            Observation::Done(_) | Observation::NotDone => observation,
+        }
+    }
+}
+
+/// Makes ring the TLS provider of the process. A caller that installed one already has the same.
+pub(super) fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Kinds that only look: nothing of them is in the world, so asking again is the way to know.
+fn nothing_to_see() -> Observation {
+    Observation::NotDone
+}
+
+fn no_undo(cx: &StepContext) -> Failure {
+    Failure::permanent(format!("{} has nothing to undo", cx.step.address))
+}
+
+fn by_executor(cx: &StepContext) -> Failure {
+    Failure::permanent(format!("{} is given to the run, not to the world", cx.step.address))
+}
+
+#[async_trait::async_trait]
+impl World for RealWorld {
+    async fn observe(&self, cx: &StepContext) -> Observation {
+        let site = &Site::new(&self.env, &self.redactor, cx);
+        let observation = match &cx.step.spec {
+            StepSpec::Backup(spec) => backup::observe(site, spec).await,
+            StepSpec::Verify(spec) => verify::observe(site, spec).await,
+            StepSpec::Migrate(spec) => migrate::observe(site, spec).await,
+            StepSpec::Roll(spec) => roll::observe(site, spec).await,
+            StepSpec::Run(spec) => run::observe(site, spec).await,
+            StepSpec::Smoke(_) | StepSpec::Probe(_) | StepSpec::Approve(_) => nothing_to_see(),
+            StepSpec::Checkpoint => Observation::Done(Outputs::new()),
+        };
+        self.clean_observation(observation)
+    }
+
+    async fn act(&self, cx: &StepContext) -> Result<Outputs, Failure> {
+        let site = &Site::new(&self.env, &self.redactor, cx);
+        let result = match &cx.step.spec {
+            StepSpec::Backup(spec) => backup::act(site, spec).await,
+            StepSpec::Verify(spec) => verify::act(site, spec).await,
+            StepSpec::Migrate(spec) => migrate::act(site, spec).await,
+            StepSpec::Roll(spec) => roll::act(site, spec).await,
+            StepSpec::Smoke(spec) => smoke::act(site, spec).await,
+            StepSpec::Probe(spec) => probe::act(site, spec).await,
+            StepSpec::Run(spec) => run::act(site, spec).await,
+            StepSpec::Approve(_) => Err(by_executor(cx)),
+            StepSpec::Checkpoint => Ok(Outputs::new()),
+        };
+        result.map_err(|failure| self.clean(failure))
+    }
+
+    async fn observe_undo(&self, cx: &StepContext) -> Observation {
+        let site = &Site::new(&self.env, &self.redactor, cx);
+        let observation = match &cx.step.spec {
+            StepSpec::Migrate(spec) => migrate::observe_undo(site, spec).await,
+            StepSpec::Roll(spec) => roll::observe_undo(site, spec).await,
+            StepSpec::Run(spec) => run::observe_undo(site, spec).await,
+            // Nothing of these stays in the way: undoing them is done by doing nothing.
+            StepSpec::Backup(_)
+            | StepSpec::Verify(_)
+            | StepSpec::Smoke(_)
+            | StepSpec::Probe(_)
+            | StepSpec::Approve(_)
+            | StepSpec::Checkpoint => Observation::Done(Outputs::new()),
+        };
+        self.clean_observation(observation)
+    }
+
+    async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
+        let site = &Site::new(&self.env, &self.redactor, cx);
+        let result = match &cx.step.spec {
+            StepSpec::Migrate(spec) => migrate::undo(site, spec).await,
+            StepSpec::Roll(spec) => roll::undo(site, spec).await,
+            StepSpec::Run(spec) => run::undo(site, spec).await,
+            StepSpec::Backup(_)
+            | StepSpec::Verify(_)
+            | StepSpec::Smoke(_)
+            | StepSpec::Probe(_)
+            | StepSpec::Approve(_)
+            | StepSpec::Checkpoint => Err(no_undo(cx)),
+        };
+        result.map_err(|failure| self.clean(failure))
+    }
+}

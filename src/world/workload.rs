@@ -1,0 +1,237 @@
+//! Deployments and StatefulSets as the steps see them: template, selector, rollout, and scaling to zero and back.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::exec;
+use super::kubernetes::{CallError, Cluster, workload_parts};
+use crate::run::FailureClass;
+
+/// Where the number of replicas is kept while a workload is scaled to zero.
+const REPLICAS: &str = "orthid.dev/replicas";
+/// How we name ourselves to the API server.
+const MANAGER: &str = "orthid";
+const POLL: Duration = Duration::from_millis(500);
+
+/// A workload's state, whichever kind it is.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    pub template: PodTemplateSpec,
+    /// As a label query.
+    pub selector: String,
+    pub replicas: i32,
+    /// What it had before it was scaled to zero.
+    recorded: Option<i32>,
+    generation: i64,
+    observed_generation: i64,
+    updated: i32,
+    available: i32,
+    existing: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Deployment,
+    StatefulSet,
+}
+
+fn kind(workload: &str) -> Result<Kind, CallError> {
+    match workload_parts(workload).0 {
+        "deployment" => Ok(Kind::Deployment),
+        "statefulset" => Ok(Kind::StatefulSet),
+        other => Err(CallError {
+            class: FailureClass::Permanent,
+            status: None,
+            message: format!(
+                "{workload}: a {other} is not supported; name a deployment or a statefulset"
+            ),
+        }),
+    }
+}
+
+fn query(selector: &LabelSelector) -> String {
+    let labels = selector.match_labels.iter().flatten();
+    labels.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+}
+
+/// Reads a workload.
+pub async fn get(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+) -> Result<Workload, CallError> {
+    let name = workload_parts(workload).1;
+    let what = format!("read {workload} in namespace `{namespace}`");
+    let (metadata, spec, status) = match kind(workload)? {
+        Kind::Deployment => {
+            let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
+            let object = cluster.read(&what, || api.get(name)).await?;
+            let status = object.status.unwrap_or_default();
+            let numbers = (
+                status.observed_generation,
+                status.updated_replicas,
+                status.available_replicas,
+                status.replicas,
+            );
+            (object.metadata, object.spec.map(|s| (s.template, s.selector, s.replicas)), numbers)
+        }
+        Kind::StatefulSet => {
+            let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), namespace);
+            let object = cluster.read(&what, || api.get(name)).await?;
+            let status = object.status.unwrap_or_default();
+            let numbers = (
+                status.observed_generation,
+                status.updated_replicas,
+                status.available_replicas,
+                Some(status.replicas),
+            );
+            (object.metadata, object.spec.map(|s| (s.template, s.selector, s.replicas)), numbers)
+        }
+    };
+    let (template, selector, replicas) = spec.ok_or_else(|| CallError {
+        class: FailureClass::Permanent,
+        status: None,
+        message: format!("{workload} has no spec"),
+    })?;
+    let annotations = metadata.annotations.unwrap_or_default();
+    Ok(Workload {
+        template,
+        selector: query(&selector),
+        replicas: replicas.unwrap_or(1),
+        recorded: annotations.get(REPLICAS).and_then(|n| n.parse().ok()),
+        generation: metadata.generation.unwrap_or(0),
+        observed_generation: status.0.unwrap_or(0),
+        updated: status.1.unwrap_or(0),
+        available: status.2.unwrap_or(0),
+        existing: status.3.unwrap_or(0),
+    })
+}
+
+impl Workload {
+    /// Why the rollout is not complete; none where it is. Helm's own wait can be satisfied too early.
+    pub fn incomplete(&self) -> Option<String> {
+        if self.observed_generation < self.generation {
+            return Some("the controller has not seen the newest generation yet".to_owned());
+        }
+        if self.updated < self.replicas {
+            return Some(format!(
+                "{} of {} pods are of the new revision",
+                self.updated, self.replicas
+            ));
+        }
+        if self.existing > self.updated {
+            return Some(format!("{} old pods are left", self.existing - self.updated));
+        }
+        if self.available < self.replicas {
+            return Some(format!("{} of {} pods are available", self.available, self.replicas));
+        }
+        None
+    }
+}
+
+async fn patch(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+    patch: &serde_json::Value,
+) -> Result<(), CallError> {
+    let name = workload_parts(workload).1;
+    let what = format!("scale {workload}");
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    // A merge patch to fixed values may be repeated.
+    let patch = Patch::Merge(patch);
+    match kind(workload)? {
+        Kind::Deployment => {
+            let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
+            cluster.read(&what, || api.patch(name, &params, &patch)).await?;
+        }
+        Kind::StatefulSet => {
+            let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), namespace);
+            cluster.read(&what, || api.patch(name, &params, &patch)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Scales to zero, keeping the number in an annotation of the same write, and waits until no pod is left. A workload
+/// that is at zero already is left alone.
+pub async fn quiesce(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+    bound: Duration,
+    cancel: &CancellationToken,
+) -> Result<(), CallError> {
+    let state = get(cluster, namespace, workload).await?;
+    if state.replicas > 0 {
+        let change = json!({
+            "metadata": {"annotations": {REPLICAS: state.replicas.to_string()}},
+            "spec": {"replicas": 0},
+        });
+        patch(cluster, namespace, workload, &change).await?;
+    }
+    let deadline = tokio::time::Instant::now() + bound;
+    loop {
+        let left = exec::pods(cluster, namespace, &state.selector).await?.len();
+        if left == 0 {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline || cancel.is_cancelled() {
+            return Err(CallError {
+                class: FailureClass::Transient,
+                status: None,
+                message: format!(
+                    "{workload} is scaled to zero and {left} of its pods are still there"
+                ),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Is the workload scaled to zero by us?
+pub async fn is_quiesced(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+) -> Result<bool, CallError> {
+    let state = get(cluster, namespace, workload).await?;
+    Ok(state.recorded.is_some() && state.replicas == 0)
+}
+
+/// Undoes [`quiesce`]; a workload that serves already only loses the annotation.
+pub async fn resume(cluster: &Cluster, namespace: &str, workload: &str) -> Result<(), CallError> {
+    let state = get(cluster, namespace, workload).await?;
+    let Some(recorded) = state.recorded else { return Ok(()) };
+    let mut change = json!({"metadata": {"annotations": {REPLICAS: null}}});
+    if state.replicas == 0 {
+        change["spec"] = json!({"replicas": recorded});
+    }
+    patch(cluster, namespace, workload, &change).await
+}
+
+/// Waits until a workload's rollout is complete; says why not where time runs out.
+pub async fn settled(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+    bound: Duration,
+    cancel: &CancellationToken,
+) -> Result<Result<(), String>, CallError> {
+    let deadline = tokio::time::Instant::now() + bound;
+    loop {
+        let state = get(cluster, namespace, workload).await?;
+        let Some(reason) = state.incomplete() else { return Ok(Ok(())) };
+        if tokio::time::Instant::now() >= deadline || cancel.is_cancelled() {
+            return Ok(Err(format!("{workload}: {reason}")));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
