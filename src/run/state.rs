@@ -363,3 +363,6 @@ impl StepState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use orthid::store::{MemoryStore, Store};
 use orthid::world::simulated::{Fault, Model, Phase, VirtualClock};
 
 use crate::support::plans::{at, commands, upgrade};
+use crate::support::postgres::Server;
 
 /// Which way a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,4 +169,58 @@ fn commands_that_go_on_by_themselves_end_the_same() {
 #[test]
 fn commands_killed_anywhere_while_they_unwind_end_the_same() {
     sweep(commands, "smoke.last", true, Direction::Back, false);
+}
+
+/// The same on a store of its own for all rehearsals of a sweep: one kill at every moment, both directions.
+fn on_a_real_store(
+    store: fn()
+        -> (Arc<dyn Store>, Option<tempfile::TempDir>, tokio::runtime::Runtime, VirtualClock),
+) {
+    for direction in [Direction::Forward, Direction::Back] {
+        let sweep = Sweep {
+            plan: upgrade(),
+            last: at("smoke.sign_in"),
+            direction,
+            orphans: true,
+            asks: false,
+        };
+        let baseline = sweep.baseline();
+        let moments = baseline.end.lives[0].0;
+        let (store, _folder, runtime, clock) = store();
+        for kill in 1..=moments {
+            // A second kill, somewhere in the resume.
+            let kills = [Some(kill), Some(1 + kill * 7 % moments)];
+            let run = format!("{direction:?}-{kill}");
+            let playing = sweep.play_on(clock.clone(), Arc::clone(&store), &run, &kills);
+            let played = runtime.block_on(playing);
+            sweep.check(&kills, &baseline, &played);
+        }
+    }
+}
+
+#[test]
+fn on_sqlite_an_upgrade_killed_anywhere_ends_the_same() {
+    on_a_real_store(|| {
+        let clock = VirtualClock::new();
+        let runtime = clock.runtime();
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("state.db").display());
+        let held = clock.hold();
+        let store = runtime.block_on(orthid::store::open(&url)).unwrap();
+        drop(held);
+        (store, Some(folder), runtime, clock)
+    });
+}
+
+#[test]
+fn on_postgresql_an_upgrade_killed_anywhere_ends_the_same() {
+    on_a_real_store(|| {
+        let clock = VirtualClock::new();
+        let runtime = clock.runtime();
+        let url = Server::shared().database();
+        let held = clock.hold();
+        let store = runtime.block_on(orthid::store::open(&url)).unwrap();
+        drop(held);
+        (store, None, runtime, clock)
+    });
 }

@@ -11,6 +11,7 @@ mod error_pages;
 mod fencing;
 mod fmt;
 mod plans;
+mod rehearse;
 mod soak;
 mod storage_faults;
 mod store_contract;

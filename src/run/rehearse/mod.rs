@@ -6,9 +6,11 @@
 mod mortal;
 mod play;
 mod stage;
+mod table;
 mod verdict;
 
 pub use mortal::{MortalStore, Trouble, Troubles};
 pub use play::End;
 pub use stage::{Disguise, Ended, Interrupt, Stage};
+pub use table::{Kills, Rehearsal, Row, rehearse};
 pub use verdict::wrongs;

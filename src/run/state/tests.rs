@@ -1,0 +1,145 @@
+//! The transition function against events that no run would write, and journals that were changed.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::StepKind;
+use crate::run::event::Intent;
+
+fn address() -> impl Strategy<Value = Address> {
+    prop::sample::select(vec!["a", "b", "c"]).prop_map(|name| Address::new(StepKind::Run, name))
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop::sample::select(vec![
+        Failure::transient("t"),
+        Failure::permanent("p"),
+        Failure::unknown("u"),
+    ])
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let digest = prop::sample::select(vec!["d".to_owned(), "other".to_owned()]);
+    prop_oneof![
+        digest.prop_map(|plan_digest| Event::RunCreated { plan_digest, steps: 3 }),
+        Just(Event::LeaseTaken { holder: "h".into() }),
+        (address(), 0..4u32).prop_map(|(step, attempt)| {
+            Event::StepStarted { step, attempt, intent: Intent::Act }
+        }),
+        address().prop_map(|step| {
+            Event::StepSucceeded { step, outputs: Outputs::new(), adopted: false }
+        }),
+        (address(), failure()).prop_map(|(step, failure)| Event::StepFailed { step, failure }),
+        address().prop_map(|step| Event::StepSkipped { step, reason: "r".into() }),
+        (address(), 0..4u32).prop_map(|(step, attempt)| Event::UndoStarted { step, attempt }),
+        address().prop_map(|step| Event::UndoSucceeded { step }),
+        (address(), failure()).prop_map(|(step, failure)| Event::UndoFailed { step, failure }),
+        address().prop_map(|step| {
+            Event::ApprovalGiven { step, by: "b".into(), statement: "s".into() }
+        }),
+        (address(), any::<bool>())
+            .prop_map(|(step, happened)| { Event::AnswerGiven { step, by: "b".into(), happened } }),
+        Just(Event::RunPaused { reason: "r".into() }),
+        prop::sample::select(vec![
+            RunStatus::Succeeded,
+            RunStatus::RolledBack,
+            RunStatus::Failed,
+            RunStatus::Stuck
+        ])
+        .prop_map(|status| Event::RunFinished { status }),
+    ]
+}
+
+fn next(state: &RunState, event: Event) -> Record {
+    Record {
+        run: state.run.clone(),
+        seq: state.seq + 1,
+        epoch: state.epoch.max(1),
+        at: "2026-01-01T00:00:00.000000Z".into(),
+        event,
+        previous: state.last_hash.clone(),
+    }
+}
+
+fn empty() -> RunState {
+    RunState::new(RunId("r".into()), "d".into())
+}
+
+/// A journal of whatever the transition function accepts of these events.
+fn journal(events: Vec<Event>) -> (RunState, Vec<Record>) {
+    let mut state = empty();
+    let created = Event::RunCreated { plan_digest: "d".into(), steps: 3 };
+    let mut records = Vec::new();
+    for event in std::iter::once(created).chain(events) {
+        let record = next(&state, event);
+        if state.apply(&record).is_ok() {
+            records.push(record);
+        }
+    }
+    (state, records)
+}
+
+proptest! {
+    #[test]
+    fn no_events_panic_and_a_refused_one_changes_nothing(events in prop::collection::vec(event(), 0..40)) {
+        let mut state = empty();
+        for event in events {
+            let record = next(&state, event);
+            let before = state.clone();
+            if state.apply(&record).is_err() {
+                prop_assert_eq!(&state, &before);
+            } else {
+                prop_assert_eq!(state.seq, before.seq + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn folding_a_journal_gives_the_state_that_wrote_it(events in prop::collection::vec(event(), 0..40)) {
+        let (state, records) = journal(events);
+        let folded = RunState::fold(RunId("r".into()), "d".into(), &records).unwrap();
+        prop_assert_eq!(folded, state);
+    }
+
+    #[test]
+    fn a_changed_missing_or_repeated_record_breaks_the_journal(
+        events in prop::collection::vec(event(), 4..40),
+        at in any::<prop::sample::Index>(),
+        how in 0..4,
+    ) {
+        let (_, mut records) = journal(events);
+        prop_assume!(records.len() > 2);
+        // The last record has no successor that would betray it: the store's own hash does.
+        let at = at.index(records.len() - 1);
+        match how {
+            0 => records[at].at.push('0'),
+            1 => drop(records.remove(at)),
+            2 => records.insert(at, records[at].clone()),
+            _ => records.swap(at, at + 1),
+        }
+        prop_assert!(RunState::fold(RunId("r".into()), "d".into(), &records).is_err());
+    }
+}
+
+#[test]
+fn a_step_that_finished_never_starts_again() {
+    let step = Address::new(StepKind::Run, "a");
+    let started = |attempt| Event::StepStarted { step: step.clone(), attempt, intent: Intent::Act };
+    let succeeded =
+        Event::StepSucceeded { step: step.clone(), outputs: Outputs::new(), adopted: false };
+    let (state, records) = journal(vec![started(1), succeeded, started(2)]);
+    assert_eq!(records.len(), 3);
+    assert_eq!(state.step(&step).state, StepState::Succeeded);
+}
+
+#[test]
+fn a_writer_of_an_epoch_that_is_over_is_refused() {
+    let mut state = empty();
+    let created = Event::RunCreated { plan_digest: "d".into(), steps: 3 };
+    let record = Record { epoch: 5, ..next(&state, created) };
+    state.apply(&record).unwrap();
+    let late = Record { epoch: 4, ..next(&state, Event::RunPaused { reason: "r".into() }) };
+    assert!(state.apply(&late).unwrap_err().reason.contains("epoch 4"));
+    let unannounced = Record { epoch: 6, ..next(&state, Event::RunPaused { reason: "r".into() }) };
+    assert!(state.apply(&unannounced).is_err());
+}
