@@ -137,19 +137,17 @@ impl SavedPlan {
             Some(_) => {}
         }
         let tampered = |reason: &str| SavedPlanError::Tampered(reason.to_owned());
-        let text = |value: Option<&serde_json::Value>| {
-            value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        let claimed =
+            document.get("digest").and_then(serde_json::Value::as_str).unwrap_or_default();
+        // The content's own bytes are hashed, not what a parser made of them: a number may be written in many ways.
+        let Some(content) = unframed(claimed, bytes) else {
+            return Err(tampered("its bytes are not those that were written"));
         };
-        let claimed = text(document.get("digest"));
-        let content = document.get("content").cloned().unwrap_or_default();
-        let canonical = canonical(&content);
-        if digest(&canonical) != claimed {
+        if digest(content) != claimed {
             return Err(tampered("its digest does not fit its content"));
         }
-        if framed(&claimed, &canonical) != bytes {
-            return Err(tampered("its bytes are not those that were written"));
-        }
-        let content: Content = serde_json::from_value(content).map_err(not_a_plan)?;
+        let claimed = claimed.to_owned();
+        let content: Content = serde_json::from_slice(content).map_err(not_a_plan)?;
         Ok(SavedPlan::from_content(claimed, content))
     }
 
@@ -193,13 +191,22 @@ fn digest(canonical: &[u8]) -> String {
 }
 
 fn framed(digest: &str, canonical: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("{{\"format_version\":{FORMAT_VERSION},\"digest\":\"{digest}\",\"content\":")
-            .into_bytes();
+    let mut bytes = head(digest).into_bytes();
     bytes.extend_from_slice(canonical);
-    bytes.extend_from_slice(b"}\n");
+    bytes.extend_from_slice(TAIL);
     bytes
 }
+
+/// The content's bytes; none where what stands around them is not what was written.
+fn unframed<'a>(digest: &str, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    bytes.strip_prefix(head(digest).as_bytes())?.strip_suffix(TAIL)
+}
+
+fn head(digest: &str) -> String {
+    format!("{{\"format_version\":{FORMAT_VERSION},\"digest\":\"{digest}\",\"content\":")
+}
+
+const TAIL: &[u8] = b"}\n";
 
 #[cfg(test)]
 mod tests {

@@ -179,8 +179,8 @@ fn atomic_rolls(steps: &[Step], changes: &[SchemaChange], report: &mut Report) {
         let Some(change) = step.hop.and_then(|hop| changes.get(hop)) else { continue };
         if roll.atomic && !is_proved(change) {
             let message = format!(
-                "{} is atomic: where it fails, Helm itself brings the old app back before the \
-                 database is restored",
+                "{} is atomic: where it fails, Helm itself brings the old app back, onto a schema \
+                 that it is not known to run on",
                 step.address
             );
             let help = "leave `atomic` out; the run rolls back in the right order";

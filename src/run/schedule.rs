@@ -207,10 +207,16 @@ impl<'g> Schedule<'g> {
 }
 
 /// Steps to undo, in the order of unwinding: those with a rollback edge whose effect may be there.
+///
+/// Unwinding ends where the hop began. A hop that has ended is a release that serves, and the app of before it may not
+/// run on the schema of after it: the plan proves rollback edges hop by hop, and nothing further.
 pub fn undo_order<'g>(graph: &'g StepGraph, state: &RunState) -> Vec<&'g Step> {
+    let touched =
+        graph.steps().iter().filter(|step| state.step(&step.address).state != StepState::Pending);
+    let hop = touched.filter_map(|step| step.hop).max();
     graph
         .unwind_order()
-        .filter(|step| step.rollback.is_some())
+        .filter(|step| step.rollback.is_some() && (step.hop.is_none() || step.hop == hop))
         .filter(|step| match &state.step(&step.address).state {
             StepState::Pending | StepState::Skipped | StepState::Undone => false,
             StepState::Started

@@ -17,7 +17,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     report.checked(Check::PatchMigration);
     for view in &subject.situation.hops {
         skipped(subject, view.hop, report);
-        patches(&subject.situation.entries_of(view.hop), view.hop, report);
+        patches(&subject.situation.entries_of(view.hop), report);
         required(&subject.situation.entries_of(view.hop), view, report);
     }
     deprecations(subject, report);
@@ -61,11 +61,9 @@ fn skipped(subject: &Subject<'_>, hop: &Hop, report: &mut Report) {
 }
 
 /// SemVer: a patch brings backward compatible fixes. One that migrates is mislabelled, and nobody expects it.
-fn patches(entries: &[&ChangelogEntry], hop: &Hop, report: &mut Report) {
+fn patches(entries: &[&ChangelogEntry], report: &mut Report) {
     for entry in entries {
-        let is_patch = entry.version.patch > 0
-            && (entry.version.major, entry.version.minor) == (hop.from.major, hop.from.minor);
-        if (is_patch || hop.kind == HopKind::Patch) && !entry.migrations.is_empty() {
+        if entry.version.patch > 0 && !entry.migrations.is_empty() {
             let names: Vec<&str> = entry.migrations.iter().map(|m| m.name.as_str()).collect();
             let message = format!(
                 "{} is a patch release and declares migrations: {}",

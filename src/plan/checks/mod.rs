@@ -13,6 +13,9 @@ mod release;
 mod values;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use super::diff::Manifest;
 use super::situation::Situation;
 use super::{CheckSummary, Finding, HopDiff, Level, ObjectChange};

@@ -170,6 +170,17 @@ async fn a_permanent_failure_unwinds_in_reverse_order() {
 }
 
 #[tokio::test]
+async fn unwinding_ends_where_the_hop_began() {
+    let in_hop = |hop, step: Step| Step { hop: Some(hop), ..step };
+    let steps =
+        vec![in_hop(0, step("a", &[])), in_hop(1, step("b", &["a"])), in_hop(1, step("c", &["b"]))];
+    let stage = Stage::new(steps).await;
+    stage.act_fails("c", vec![Failure::permanent("no")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "act a, act b, act c, undo c, undo b");
+}
+
+#[tokio::test]
 async fn a_failed_undo_is_stuck_and_goes_on_after_the_fix() {
     let stage = Stage::new(vec![step("a", &[]), step("b", &["a"])]).await;
     stage.act_fails("b", vec![Failure::permanent("no")]);
