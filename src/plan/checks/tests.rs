@@ -147,19 +147,25 @@ fn backups_have_tools_and_room() {
     "#]],
     );
     check(
-        |f| drop(f.backup_space.insert("backups".into(), 1 << 20)),
+        |f| {
+            f.backup_space.insert("backups".into(), 1 << 20);
+        },
         expect![[r#"
         blocking backup_room: backups has 1.0 MiB left, and the databases to back up have 24.0 MiB
     "#]],
     );
     check(
-        |f| drop(f.backup_space.insert("backups".into(), 20 << 20)),
+        |f| {
+            f.backup_space.insert("backups".into(), 20 << 20);
+        },
         expect![[r#"
         warning backup_room: backups has 20.0 MiB left, and the databases to back up have 24.0 MiB
     "#]],
     );
     check(
-        |f| drop(f.backup_space.remove("backups")),
+        |f| {
+            f.backup_space.remove("backups");
+        },
         expect![[r#"
         note backup_room: it can't be told how much room there is in backups
     "#]],
@@ -285,7 +291,9 @@ fn charts_fit_the_cluster() {
         "#]],
     );
     check(
-        |f| drop(target(f).crds.insert("crds/client.yaml".into(), "00".into())),
+        |f| {
+            target(f).crds.insert("crds/client.yaml".into(), "00".into());
+        },
         expect![[r#"
             warning custom_resources: 2.7.1 has another crds/client.yaml (create), and Helm never upgrades what is under crds/
         "#]],
