@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use regex::Regex;
 
@@ -23,8 +24,9 @@ pub(super) struct Budget {
     operations: Cell<u64>,
     bytes: Cell<u64>,
     reported: Cell<bool>,
-    /// Compiled once: compiling costs a thousand times what matching does.
-    regexes: RefCell<HashMap<String, Regex>>,
+    /// Compiled once and shared: compiling costs a thousand times what matching does, and a copy of a compiled form
+    /// begins without the working memory of the first.
+    regexes: RefCell<HashMap<String, Rc<Regex>>>,
 }
 
 impl Budget {
@@ -54,12 +56,14 @@ impl Budget {
     }
 
     /// The compiled form of a pattern, if it was compiled before.
-    pub fn regex(&self, pattern: &str) -> Option<Regex> {
+    pub fn regex(&self, pattern: &str) -> Option<Rc<Regex>> {
         self.regexes.borrow().get(pattern).cloned()
     }
 
-    pub fn keep_regex(&self, pattern: &str, regex: &Regex) {
-        self.regexes.borrow_mut().insert(pattern.to_owned(), regex.clone());
+    pub fn keep_regex(&self, pattern: &str, regex: Regex) -> Rc<Regex> {
+        let regex = Rc::new(regex);
+        self.regexes.borrow_mut().insert(pattern.to_owned(), Rc::clone(&regex));
+        regex
     }
 
     /// Once is enough: is this the first report?

@@ -10,6 +10,7 @@ mod crash_sweep;
 mod error_pages;
 mod fencing;
 mod fmt;
+mod hostile;
 mod plans;
 mod rehearse;
 mod soak;

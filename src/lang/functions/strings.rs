@@ -1,5 +1,6 @@
 //! Strings. Positions and lengths are in characters, not bytes.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use regex::RegexBuilder;
@@ -300,9 +301,11 @@ fn substr(a: &Arguments) -> Made {
     a.string(text.chars().skip(start as usize).take(take as usize).collect())
 }
 
-fn compile(a: &Arguments, index: usize, pattern: &str) -> Result<regex::Regex, Wrong> {
+fn compile(a: &Arguments, index: usize, pattern: &str) -> Result<Rc<regex::Regex>, Wrong> {
     const COMPILING: usize = 20_000;
+    const MATCHING: usize = 20;
     if let Some(regex) = a.budget.regex(pattern) {
+        a.spend(MATCHING, 0)?;
         return Ok(regex);
     }
     a.spend(COMPILING + pattern.len() * 20, MAX_REGEX_BYTES / 4)?;
@@ -314,8 +317,7 @@ fn compile(a: &Arguments, index: usize, pattern: &str) -> Result<regex::Regex, W
             message.lines().last().unwrap_or("it is not one").trim_start_matches("error: ");
         Wrong::Argument(index, format!("this regular expression can't be used: {reason}"))
     })?;
-    a.budget.keep_regex(pattern, &regex);
-    Ok(regex)
+    Ok(a.budget.keep_regex(pattern, regex))
 }
 
 fn found(regex: &regex::Regex, captures: &regex::Captures) -> Value {

@@ -56,7 +56,7 @@ impl<'a> Parser<'a> {
             }
             let start = self.pos;
             if let Err(diagnostic) = self.item(body, level) {
-                let fatal = diagnostic.code == Code::TooDeep;
+                let fatal = matches!(diagnostic.code, Code::TooDeep | Code::BudgetExceeded);
                 self.found.push(*diagnostic);
                 body.broken = true;
                 if fatal {

@@ -1,5 +1,6 @@
 //! The parser's cursor: positions, blanks and comments, names, and the bounds on depth.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ pub(super) const MAX_NESTING: usize = 96;
 /// Height of one expression's tree; chains of operators and of `.name` count too.
 pub(super) const MAX_HEIGHT: u16 = 256;
 
+/// Expressions of one file. A plan of 100,000 steps has a fifth of them; their memory is what this bounds.
+pub(super) const MAX_NODES: usize = 2_500_000;
+
 pub(super) type Parsed<T> = Result<T, Box<Diagnostic>>;
 
 pub(super) struct Parser<'a> {
@@ -23,6 +27,7 @@ pub(super) struct Parser<'a> {
     /// Do line ends count as blanks? Inside of brackets they do.
     pub multiline: bool,
     depth: usize,
+    nodes: Cell<usize>,
     names: HashMap<&'a str, Name>,
     pub found: Vec<Diagnostic>,
 }
@@ -38,6 +43,7 @@ impl<'a> Parser<'a> {
             file,
             multiline: false,
             depth: 0,
+            nodes: Cell::new(0),
             names: HashMap::new(),
             found: Vec::new(),
         }
@@ -160,6 +166,16 @@ impl<'a> Parser<'a> {
     pub fn node(&self, start: usize, kind: Kind) -> Parsed<Expr> {
         let height = kind.height();
         let span = self.span(start);
+        self.nodes.set(self.nodes.get() + 1);
+        if self.nodes.get() > MAX_NODES {
+            return Err(Box::new(
+                Diagnostic::new(
+                    Code::BudgetExceeded,
+                    format!("the file has more than {MAX_NODES} expressions"),
+                )
+                .label(span, "one too many"),
+            ));
+        }
         if height > MAX_HEIGHT {
             return Err(Box::new(
                 Diagnostic::new(
