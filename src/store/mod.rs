@@ -112,6 +112,9 @@ pub trait Store: Send + Sync {
 
     /// Appends records in one transaction, durable on return; refused unless the lease's epoch is in force and the
     /// records continue the journal (seq and hash).
+    ///
+    /// After an error of [`StoreError::Unavailable`] the records are all there or none of them is. Appending the same
+    /// records again settles it: those that are there already, byte for byte, count as written.
     async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError>;
 
     /// Records with `seq > after`, in order.
@@ -124,7 +127,8 @@ pub trait Store: Send + Sync {
 
     async fn run_of_plan(&self, plan_digest: &str) -> Result<Option<RunId>, StoreError>;
 
-    /// Takes the lease if it is free or expired, with the next epoch.
+    /// Takes the lease if it is free or expired, with the next epoch. The store's clock decides: the server's for
+    /// PostgreSQL, this machine's for SQLite.
     async fn acquire_lease(
         &self,
         subject: &str,
@@ -132,7 +136,7 @@ pub trait Store: Send + Sync {
         ttl: Duration,
     ) -> Result<Lease, StoreError>;
 
-    /// Extends the lease; [`StoreError::Fenced`] where it was taken over or broken.
+    /// Extends the lease, which may have expired meanwhile; [`StoreError::Fenced`] where it was taken over or broken.
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError>;
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError>;
