@@ -15,5 +15,10 @@ pub fn canonical_bytes(record: &Record) -> Vec<u8> {
 
 /// SHA-256 (hex) of the record's canonical bytes: what the next record's `previous` must be.
 pub fn record_hash(record: &Record) -> String {
-    hex::encode(Sha256::digest(canonical_bytes(record)))
+    hash_of(&canonical_bytes(record))
+}
+
+/// [`record_hash`] of a record whose canonical bytes are at hand.
+pub fn hash_of(canonical_bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(canonical_bytes))
 }

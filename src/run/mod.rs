@@ -22,7 +22,7 @@ pub use executor::{
     Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
     start,
 };
-pub use journal::{canonical_bytes, record_hash};
+pub use journal::{canonical_bytes, hash_of, record_hash};
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};
 pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};

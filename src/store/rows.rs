@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{FromRow, Row};
 
-use crate::run::{Record, RunId, canonical_bytes, record_hash};
+use crate::run::{Record, RunId, canonical_bytes, hash_of, record_hash};
 
 use super::{Holder, Lease, NewRun, RunSummary, StoreError};
 
@@ -58,7 +58,7 @@ impl Batch {
             rows.push(RecordRow {
                 seq: stored(record.seq),
                 epoch: stored(record.epoch),
-                hash: record_hash(record),
+                hash: hash_of(&bytes),
                 body: String::from_utf8(bytes).expect("JSON is UTF-8"),
             });
         }
