@@ -171,11 +171,27 @@ fn commands_killed_anywhere_while_they_unwind_end_the_same() {
     sweep(commands, "smoke.last", true, Direction::Back, false);
 }
 
+/// A store on a real database, with the runtime it was opened in and what keeps it on the disk.
+struct RealStore {
+    store: Arc<dyn Store>,
+    runtime: tokio::runtime::Runtime,
+    clock: VirtualClock,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl RealStore {
+    fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+        let clock = VirtualClock::new();
+        let runtime = clock.runtime();
+        let held = clock.hold();
+        let store = runtime.block_on(orthid::store::open(url)).unwrap();
+        drop(held);
+        Self { store, runtime, clock, _folder: folder }
+    }
+}
+
 /// The same on a store of its own for all rehearsals of a sweep: one kill at every moment, both directions.
-fn on_a_real_store(
-    store: fn()
-        -> (Arc<dyn Store>, Option<tempfile::TempDir>, tokio::runtime::Runtime, VirtualClock),
-) {
+fn on_a_real_store(open: fn() -> RealStore) {
     for direction in [Direction::Forward, Direction::Back] {
         let sweep = Sweep {
             plan: upgrade(),
@@ -186,7 +202,7 @@ fn on_a_real_store(
         };
         let baseline = sweep.baseline();
         let moments = baseline.end.lives[0].0;
-        let (store, _folder, runtime, clock) = store();
+        let RealStore { store, runtime, clock, _folder } = open();
         for kill in 1..=moments {
             // A second kill, somewhere in the resume.
             let kills = [Some(kill), Some(1 + kill * 7 % moments)];
@@ -201,26 +217,13 @@ fn on_a_real_store(
 #[test]
 fn on_sqlite_an_upgrade_killed_anywhere_ends_the_same() {
     on_a_real_store(|| {
-        let clock = VirtualClock::new();
-        let runtime = clock.runtime();
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("state.db").display());
-        let held = clock.hold();
-        let store = runtime.block_on(orthid::store::open(&url)).unwrap();
-        drop(held);
-        (store, Some(folder), runtime, clock)
+        RealStore::open(&url, Some(folder))
     });
 }
 
 #[test]
 fn on_postgresql_an_upgrade_killed_anywhere_ends_the_same() {
-    on_a_real_store(|| {
-        let clock = VirtualClock::new();
-        let runtime = clock.runtime();
-        let url = Server::shared().database();
-        let held = clock.hold();
-        let store = runtime.block_on(orthid::store::open(&url)).unwrap();
-        drop(held);
-        (store, None, runtime, clock)
-    });
+    on_a_real_store(|| RealStore::open(&Server::shared().database(), None));
 }
