@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -207,7 +207,10 @@ pub async fn resume(cluster: &Cluster, namespace: &str, workload: &str) -> Resul
     patch(cluster, namespace, workload, &change).await
 }
 
-/// Waits until a workload's rollout is complete; says why not where time runs out.
+/// Waits until a workload's rollout is complete and the pods it replaced are gone; says why not where time runs out.
+///
+/// A pod that is going away serves on while it drains, and connections reach it until every node has heard of it: who
+/// asks the app before that may be answered by the old one. A drain that outlasts the bound is no failure.
 pub async fn settled(
     cluster: &Cluster,
     namespace: &str,
@@ -217,11 +220,23 @@ pub async fn settled(
 ) -> Result<Result<(), String>, CallError> {
     let deadline = tokio::time::Instant::now() + bound;
     loop {
+        let over = tokio::time::Instant::now() >= deadline || cancel.is_cancelled();
         let state = get(cluster, namespace, workload).await?;
-        let Some(reason) = state.incomplete() else { return Ok(Ok(())) };
-        if tokio::time::Instant::now() >= deadline || cancel.is_cancelled() {
-            return Ok(Err(format!("{workload}: {reason}")));
+        match state.incomplete() {
+            Some(reason) if over => return Ok(Err(format!("{workload}: {reason}"))),
+            Some(_) => {}
+            None if over => return Ok(Ok(())),
+            None => {
+                let pods = exec::pods(cluster, namespace, &state.selector).await?;
+                if !pods.iter().any(is_draining) {
+                    return Ok(Ok(()));
+                }
+            }
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+fn is_draining(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
 }

@@ -8,8 +8,10 @@ use assert_cmd::Command;
 
 fn plans() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
-    let mut plans: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // Runs leave their backups beside the plans.
+    let is_plan = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "hcl");
+    let mut plans: Vec<PathBuf> = entries.filter(is_plan).collect();
     plans.sort();
     assert!(plans.len() >= 6, "{plans:?}");
     plans
