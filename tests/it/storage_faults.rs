@@ -160,28 +160,43 @@ fn calls() -> u64 {
     disk::counted(&folder.path().join("calls"))
 }
 
-/// Strikes call after call; gives what was found wrong, and how many workloads the fault kept from ending.
-async fn sweep(fault: Fault) -> (Vec<String>, usize, usize) {
+/// What a sweep saw.
+struct Swept {
+    wrong: Vec<String>,
+    /// Workloads that the fault met.
+    struck: usize,
+    /// Workloads that it kept from ending well.
+    stopped: usize,
+    /// Workloads that were done when it met them, while they closed the file.
+    done: usize,
+}
+
+/// Strikes call after call.
+async fn sweep(fault: Fault) -> Swept {
     let total = calls();
     let step = match std::env::var("ORTHID_FAULTS").as_deref() {
         Ok("all") => 1,
         _ => total.div_ceil(60).max(1),
     };
-    let (mut wrong, mut struck, mut stopped) = (Vec::new(), 0, 0);
+    let mut swept = Swept { wrong: Vec::new(), struck: 0, stopped: 0, done: 0 };
     for at in (1..=total).step_by(usize::try_from(step).unwrap()) {
         let folder = tempfile::tempdir().unwrap();
         let mut command = child(folder.path());
         disk::strike(&mut command, fault, at);
         let status = command.status().unwrap();
         let traces = Traces { folder: folder.path().to_owned() };
-        struck += usize::from(disk::counted(&folder.path().join("calls")) >= at);
-        stopped += usize::from(!status.success() || !traces.lines("error").is_empty());
+        let struck = disk::counted(&folder.path().join("calls")) >= at;
+        let stopped = !status.success() || !traces.lines("error").is_empty();
+        let done = traces.lines("acknowledged").len() == 1 + 2 * STEPS;
+        swept.struck += usize::from(struck);
+        swept.stopped += usize::from(stopped);
+        swept.done += usize::from(struck && !stopped && done);
         if let Err(what) = examine(&traces).await {
-            wrong.push(format!("{fault:?} at call {at}: {what}"));
+            swept.wrong.push(format!("{fault:?} at call {at}: {what}"));
         }
     }
-    assert!(struck > 20, "the faults fired {struck} times only");
-    (wrong, struck, stopped)
+    assert!(swept.struck > 20, "the faults fired {} times only", swept.struck);
+    swept
 }
 
 #[tokio::test]
@@ -189,7 +204,7 @@ async fn one_failed_call_loses_nothing() {
     for fault in
         [Fault::Eio { stays: false }, Fault::Full { stays: false }, Fault::Torn { stays: false }]
     {
-        let (wrong, struck, stopped) = sweep(fault).await;
+        let Swept { wrong, struck, stopped, .. } = sweep(fault).await;
         assert_eq!(wrong, [""; 0], "{fault:?}");
         assert!(
             stopped * 2 < struck,
@@ -203,7 +218,7 @@ async fn a_disk_that_stays_broken_or_full_loses_nothing() {
     for fault in
         [Fault::Eio { stays: true }, Fault::Full { stays: true }, Fault::Torn { stays: true }]
     {
-        let (wrong, struck, stopped) = sweep(fault).await;
+        let Swept { wrong, struck, stopped, .. } = sweep(fault).await;
         assert_eq!(wrong, [""; 0], "{fault:?}");
         assert!(stopped * 10 > struck * 8, "{fault:?}: only {stopped} of {struck} were noticed");
     }
@@ -211,15 +226,16 @@ async fn a_disk_that_stays_broken_or_full_loses_nothing() {
 
 #[tokio::test]
 async fn power_loss_loses_nothing_that_was_acknowledged() {
-    let (wrong, struck, stopped) = sweep(Fault::Power).await;
+    let Swept { wrong, struck, stopped, done } = sweep(Fault::Power).await;
     assert_eq!(wrong, [""; 0]);
-    assert_eq!(stopped, struck, "the machine went out each time");
+    assert_eq!(stopped + done, struck, "the machine went out each time");
+    assert!(done * 4 < struck, "{done} of {struck} strikes came after the work");
 }
 
 /// The sweep above can fail: on a disk whose fsync does nothing, it does.
 #[tokio::test]
 async fn a_lying_disk_is_found_out() {
-    let (wrong, struck, _) = sweep(Fault::PowerOnALyingDisk).await;
+    let Swept { wrong, struck, .. } = sweep(Fault::PowerOnALyingDisk).await;
     assert!(
         wrong.len() * 2 > struck,
         "only {} of {struck} losses were seen: {wrong:?}",

@@ -382,9 +382,11 @@ async fn no_record_of_an_old_epoch_follows_a_takeover(place: Place) {
 
 async fn many_may_make_the_state_at_once(place: Place) {
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..8 {
+    for n in 0..16 {
         let url = place.url.clone();
         tasks.spawn(async move {
+            // Whoever comes a little later sees the file while it is being made.
+            tokio::time::sleep(Duration::from_millis(n / 2)).await;
             let store = orthid::store::open(&url).await.unwrap();
             store.runs(1).await.unwrap()
         });

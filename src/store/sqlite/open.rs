@@ -49,11 +49,14 @@ async fn examine(
     known: usize,
 ) -> Result<(), StoreError> {
     let read = async |connection: &mut SqliteConnection| -> Result<(i64, i64, i64), sqlx::Error> {
-        let application = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection);
-        let application: i64 = application.await?;
-        let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+        // One transaction sees one file, whoever else is making it just now.
+        let mut seen = connection.begin().await?;
+        let application = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *seen).await?;
+        let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *seen).await?;
         let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema");
-        Ok((application, format, tables.fetch_one(&mut *connection).await?))
+        let tables = tables.fetch_one(&mut *seen).await?;
+        seen.commit().await?;
+        Ok((application, format, tables))
     };
     let (application, format, tables) =
         read(connection).await.map_err(|error| classify(path, error))?;
