@@ -66,7 +66,8 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
             (saved, bytes, base)
         }
         false => {
-            let made = planning::make(&args.source, None, &environment, &redactor, cx).await?;
+            let made = planning::make(&args.source, None, &args.state, &environment, &redactor, cx)
+                .await?;
             terminal::note(&render::text(&made.saved, planning::style(cx.terminal)));
             let bytes = made.saved.to_bytes();
             (made.saved, bytes, made.base)
@@ -92,8 +93,8 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     };
     let how = How::Start { plan_bytes: bytes };
     let (args, state) = (&args.how, &state);
-    let (expected, answers) = (BTreeMap::new(), BTreeMap::new());
-    carry(Carry { state, job, how, base, environment, redactor, args, expected, answers }, cx).await
+    let answers = BTreeMap::new();
+    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
 }
 
 fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {

@@ -61,14 +61,13 @@ pub struct Carry<'a> {
     pub environment: Environment,
     pub redactor: Redactor,
     pub args: &'a RunArgs,
-    pub expected: BTreeMap<Address, Duration>,
     /// What a person found of steps that the run could not tell of.
     pub answers: BTreeMap<Address, bool>,
 }
 
 /// Carries a run out until it ends or is interrupted.
 pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError> {
-    let Carry { state, job, how, base, environment, redactor, args, expected, answers } = carry;
+    let Carry { state, job, how, base, environment, redactor, args, answers } = carry;
     let (notices, mut inbox) = mpsc::unbounded_channel();
     let control = Control::default();
     let deps = dependencies(state, &environment, redactor);
@@ -85,6 +84,8 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
         answers,
     };
     let run_id = job.run.clone();
+    let expected = job.plan.expected_ms.iter();
+    let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
     let mut live = Live::new(Mode::choose(args.json, args.quiet, cx.terminal), expected);
     let work = async {
         match how {

@@ -19,6 +19,7 @@ pub mod error;
 pub mod exit;
 pub mod fmt;
 pub mod graph;
+pub mod history;
 pub mod init;
 pub mod live;
 pub mod log;

@@ -6,9 +6,11 @@ use super::Context;
 use super::args::SourceArgs;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::history;
 use super::observing::{self, Subject};
 use super::plan_text::PlanText;
 use super::source::read_regular;
+use super::state::StateArgs;
 use super::terminal::{self, Terminal};
 use crate::facts::Facts;
 use crate::lang::Config;
@@ -47,6 +49,9 @@ pub struct Args {
     #[arg(long)]
     markdown: bool,
 
+    #[command(flatten)]
+    state: StateArgs,
+
     /// Exit with 2 when there is something to do
     #[arg(long)]
     detailed_exitcode: bool,
@@ -56,7 +61,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let environment = observing::environment();
     let redactor = Redactor::default();
     let facts = args.facts.as_deref().map(read_facts).transpose()?;
-    let made = make(&args.source, facts, &environment, &redactor, cx).await?;
+    let made = make(&args.source, facts, &args.state, &environment, &redactor, cx).await?;
     let saved = &made.saved;
     if let Some(path) = &args.out {
         save(path, saved)?;
@@ -97,10 +102,11 @@ pub struct Made {
     pub base: PathBuf,
 }
 
-/// Loads the file, observes the world where no recording was given, and plans.
+/// Loads the file, observes the world where no recording was given, and plans. Earlier runs only tell how long it may take.
 pub async fn make(
     source: &SourceArgs,
     facts: Option<Facts>,
+    state: &StateArgs,
     environment: &Environment,
     redactor: &Redactor,
     cx: &Context,
@@ -111,7 +117,10 @@ pub async fn make(
         Some(facts) => facts,
         None => observe(&config, &text.base, environment, redactor).await?,
     };
-    let plan = plan::plan(&config, &facts)?;
+    let mut plan = plan::plan(&config, &facts)?;
+    if let Some(state) = state.open_if_there().await {
+        plan.expected_ms = history::expected(&state, &plan).await;
+    }
     let base = observing::shown(&text.base).display().to_string();
     let saved = SavedPlan::new(plan, &facts, &base);
     Ok(Made { saved, base: text.base })

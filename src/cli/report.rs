@@ -15,6 +15,7 @@ use super::saved;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, Terminal, sanitized};
 use crate::run::{Report, RunState, Standing, StepOutcome as Outcome, StepReport};
+use crate::store::RunSummary;
 
 /// Report a run: planned against actual, who, when
 #[derive(clap::Args, Debug)]
@@ -65,6 +66,11 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
 /// Reads a run and verifies its journal: every record's place, hash and transition.
 pub async fn load(state: &State, wanted: Option<&str>) -> Result<Report, CommandError> {
     let summary = state.find_run(wanted).await?;
+    of_run(state, summary).await
+}
+
+/// The same of a run that was found already.
+pub async fn of_run(state: &State, summary: RunSummary) -> Result<Report, CommandError> {
     let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;
     let saved = saved::of_run(state, &summary).await?;
     RunState::fold(summary.id.clone(), summary.plan_digest.clone(), &records)

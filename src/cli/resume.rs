@@ -1,6 +1,5 @@
 //! `orthid resume`: goes on with a run that was interrupted, or that a person has put right.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Context;
@@ -68,12 +67,12 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         terminal::result(&sanitized(&text(&explained)))?;
         return Ok(Exit::Done);
     }
-    let (expected, how) = (BTreeMap::new(), How::Resume);
+    let how = How::Resume;
     let happened = args.happened.iter().map(|step| (step.clone(), true));
     let answers = happened.chain(args.not_happened.iter().map(|s| (s.clone(), false))).collect();
     end_dead_lease(&state, &job.subject, &environment).await?;
     let (args, state) = (&args.how, &state);
-    carry(Carry { state, job, how, base, environment, redactor, args, expected, answers }, cx).await
+    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
 }
 
 fn text(explained: &[Explained]) -> String {

@@ -45,6 +45,11 @@ impl StateArgs {
         Ok(State { store: store::open(&url).await.map_err(store_error)?, folder })
     }
 
+    /// Opens a store for what is nice to know. One that is not there, or not to be reached, is none.
+    pub async fn open_if_there(&self) -> Option<State> {
+        self.open_existing().await.ok()
+    }
+
     /// Opens a store that must be there already: for commands that only look.
     pub async fn open_existing(&self) -> Result<State, CommandError> {
         if self.state.is_none() && !Path::new(FOLDER).join("state.db").exists() {

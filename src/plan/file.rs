@@ -170,12 +170,7 @@ impl SavedPlan {
 
     /// What a run of this plan holds the lease on.
     pub fn subject(&self) -> String {
-        match (&self.plan.installed, &self.plan.release) {
-            (Some(installed), Some(release)) => {
-                format!("{}/{}/{}", installed.cluster, release.namespace, release.name)
-            }
-            (None, _) | (_, None) => format!("runbook/{}", self.plan.name),
-        }
+        self.plan.subject()
     }
 }
 

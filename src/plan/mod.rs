@@ -148,6 +148,16 @@ pub enum Rests {
 }
 
 impl Plan {
+    /// What a run of this plan holds the lease on: the release in its cluster, or the runbook.
+    pub fn subject(&self) -> String {
+        match (&self.installed, &self.release) {
+            (Some(installed), Some(release)) => {
+                format!("{}/{}/{}", installed.cluster, release.namespace, release.name)
+            }
+            (None, _) | (_, None) => format!("runbook/{}", self.name),
+        }
+    }
+
     /// May it be applied? Not with a blocking finding, and there must be something to do.
     pub fn is_applyable(&self) -> bool {
         !self.steps.is_empty() && !self.is_blocked()

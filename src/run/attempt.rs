@@ -201,8 +201,11 @@ impl Attempt {
                     return Observation::Done(Outputs::new());
                 }
                 (Observation::Unknown(_), Some(false)) => return Observation::NotDone,
-                (Observation::Unknown(_), None) if look < looks => {
-                    self.clock.sleep(backoff(&self.cx.step.retry, look)).await;
+                (Observation::Unknown(_), None) if look < looks && !self.stop.is_cancelled() => {
+                    tokio::select! {
+                        () = self.clock.sleep(backoff(&self.cx.step.retry, look)) => {}
+                        () = self.stop.cancelled() => {}
+                    }
                     look += 1;
                 }
                 (observed, _) => return observed,

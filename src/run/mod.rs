@@ -8,6 +8,7 @@ mod attempt;
 mod clock;
 mod event;
 mod executor;
+mod history;
 mod journal;
 mod lease;
 mod recovery;
@@ -22,6 +23,7 @@ pub use executor::{
     Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
     start,
 };
+pub use history::expected;
 pub use journal::{canonical_bytes, hash_of, record_hash};
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};

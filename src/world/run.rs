@@ -166,11 +166,15 @@ fn finished(site: &Site<'_>, spec: &RunSpec, done: &Finished, name: &str) -> Res
         Ended::Itself => match done.status.code() {
             Some(code) if spec.exit_codes.contains(&code) => Ok(()),
             Some(code) if spec.exit_codes.is_empty() && code == 0 => Ok(()),
-            Some(code) => Err(permanent(format!(
-                "the command exited with {code}: {}",
-                done.last_words(site.redactor)
-            ))
-            .with_evidence(evidence)),
+            Some(code) => {
+                let silent = done.stderr.trim().is_empty() && done.stdout.trim().is_empty();
+                let words = match silent {
+                    true => "it said nothing".to_owned(),
+                    false => done.last_words(site.redactor),
+                };
+                Err(permanent(format!("the command exited with {code}: {words}"))
+                    .with_evidence(evidence))
+            }
             None => {
                 Err(cut(&format!("the command ended by {}", done.status)).with_evidence(evidence))
             }

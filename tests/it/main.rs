@@ -13,6 +13,7 @@ mod fmt;
 mod hostile;
 mod plans;
 mod rehearse;
+mod runs;
 mod soak;
 mod storage_faults;
 mod store_contract;

@@ -1,0 +1,328 @@
+//! Runs as people start, interrupt and finish them: the built program, real processes and signals, runbooks for plans.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Bound on anything that is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a plan in it, and the runs that are made there.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new(plan: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("plan.hcl"), plan).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("orthid"));
+        command.args(args).current_dir(self.0.path()).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("USER", "ada").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        Ended::from(self.command(args).output().unwrap())
+    }
+
+    fn apply(&self) -> Ended {
+        self.run(&["apply", "plan.hcl", "-auto-approve"])
+    }
+
+    fn begin(&self) -> Child {
+        let mut command = self.command(&["apply", "plan.hcl", "-auto-approve"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What the steps wrote, a line each.
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("lines")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn wait_for_line(&self, line: &str) {
+        let started = Instant::now();
+        while !self.lines().iter().any(|l| l == line) {
+            assert!(started.elapsed() < PATIENCE, "`{line}` is not written: {:?}", self.lines());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.run(&["status", "-json"]).code(0).stdout).unwrap()
+    }
+
+    fn starts_of(&self, step: &str) -> usize {
+        let log = self.run(&["log", "-json"]).code(0).stdout;
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["type"] == "step_started" && event["step"] == step).count()
+    }
+}
+
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ended {
+    fn of(child: Child) -> Self {
+        Self::from(child.wait_with_output().unwrap())
+    }
+
+    fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not said:\n{}", self.stderr);
+        self
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+/// Two steps, of which the first takes a while and can be looked at.
+const SLOW: &str = r#"
+run "slow" {
+  command = ["sh", "-c", "echo began >> lines; sleep 1.5; echo done >> lines"]
+  observe = ["grep", "-qx", "done", "lines"]
+  undo    = ["sh", "-c", "echo undone >> lines"]
+  rollback {}
+}
+
+run "after" {
+  depends_on = [run.slow]
+  command    = ["sh", "-c", "echo after >> lines"]
+  idempotent = true
+}
+"#;
+
+#[test]
+fn a_run_is_carried_out_and_told_of() {
+    let desk = Desk::new(SLOW);
+    desk.apply().code(0).says("run.slow: succeeded").says("run succeeded");
+    assert_eq!(desk.lines(), ["began", "done", "after"]);
+    assert_eq!(desk.status()["outcome"], "succeeded");
+    let report = desk.run(&["report"]).code(0).stdout;
+    assert!(report.contains("hash chain verified") && report.contains("ada@"), "{report}");
+    let again = desk.run(&["plan", "plan.hcl"]).code(0).stdout;
+    assert!(again.contains("(about "), "the plan knows how long its steps took:\n{again}");
+}
+
+#[test]
+fn the_first_interrupt_lets_steps_end_and_resume_goes_on() {
+    for first in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let desk = Desk::new(SLOW);
+        let child = desk.begin();
+        desk.wait_for_line("began");
+        signal(&child, first);
+        Ended::of(child).code(130).says("go on with `orthid resume");
+        assert_eq!(desk.lines(), ["began", "done"], "{first}: what ran has ended, nothing began");
+        assert_eq!(desk.status()["outcome"], "paused", "{first}");
+        desk.run(&["resume"]).code(0).says("run succeeded");
+        assert_eq!(desk.lines(), ["began", "done", "after"], "{first}");
+        assert_eq!(desk.starts_of("run.slow"), 1, "{first}");
+    }
+}
+
+#[test]
+fn the_second_interrupt_stops_now() {
+    let desk = Desk::new(SLOW);
+    let child = desk.begin();
+    desk.wait_for_line("began");
+    let began = Instant::now();
+    signal(&child, Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(150));
+    signal(&child, Signal::SIGINT);
+    Ended::of(child).code(130).says("stopping now");
+    assert!(began.elapsed() < Duration::from_millis(1400), "it stopped, and did not wait");
+    assert_eq!(desk.lines(), ["began"], "the command was ended as a group");
+    let explained = desk.run(&["resume", "-explain"]).code(0).stdout;
+    assert!(explained.contains("run.slow") && explained.contains("not done"), "{explained}");
+    assert_eq!(desk.lines(), ["began"], "explaining does nothing");
+    desk.run(&["resume"]).code(0);
+    assert_eq!(desk.lines(), ["began", "began", "done", "after"]);
+}
+
+#[test]
+fn killed_at_once_nothing_is_lost_and_nothing_done_twice() {
+    let desk = Desk::new(SLOW);
+    let mut child = desk.begin();
+    desk.wait_for_line("began");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its command goes on by itself, and the resume waits for that end.
+    desk.run(&["resume"]).code(0).says("run.slow: already done, adopted").says("run succeeded");
+    assert_eq!(desk.lines(), ["began", "done", "after"]);
+}
+
+#[test]
+fn what_nothing_can_be_told_of_waits_for_a_person() {
+    let plan = r#"
+run "mail" {
+  command = ["sh", "-c", "echo sent >> lines; test -e quick || sleep 600"]
+}
+"#;
+    for (answer, lines) in [("-happened", vec!["sent"]), ("-not-happened", vec!["sent", "sent"])] {
+        let desk = Desk::new(plan);
+        let child = desk.begin();
+        desk.wait_for_line("sent");
+        signal(&child, Signal::SIGINT);
+        std::thread::sleep(Duration::from_millis(150));
+        signal(&child, Signal::SIGINT);
+        Ended::of(child).code(130);
+        desk.run(&["resume"]).code(7).says("run.mail").says("-happened");
+        assert_eq!(desk.lines(), ["sent"], "it is not repeated by itself");
+        fs::write(desk.path("quick"), "").unwrap();
+        desk.run(&["resume", answer, "run.mail"]).code(0);
+        assert_eq!(desk.lines(), lines, "{answer}");
+    }
+}
+
+#[test]
+fn a_failure_is_rolled_back() {
+    let desk = Desk::new(&SLOW.replace("echo after >> lines", "exit 3").replace("1.5", "0"));
+    desk.apply().code(6).says("the command exited with 3").says("run rolled back");
+    assert_eq!(desk.lines(), ["began", "done", "undone"]);
+}
+
+#[test]
+fn a_failure_that_is_to_stop_is_left_for_a_person() {
+    let plan = SLOW.replace("exit 3", "").replace("1.5", "0").replace(
+        "command    = [\"sh\", \"-c\", \"echo after >> lines\"]",
+        "command    = [\"false\"]\n  on_failure = \"stop\"",
+    );
+    let desk = Desk::new(&plan);
+    desk.apply().code(9);
+    assert_eq!(desk.lines(), ["began", "done"]);
+}
+
+#[test]
+fn an_undo_that_fails_is_stuck_until_it_is_put_right() {
+    let plan = SLOW
+        .replace("echo after >> lines", "exit 3")
+        .replace("1.5", "0")
+        .replace("echo undone >> lines", "test -e repaired && sed -i s/done/undone/ lines");
+    let desk = Desk::new(&plan);
+    desk.apply().code(7).says("orthid resume");
+    desk.run(&["resume"]).code(7);
+    fs::write(desk.path("repaired"), "").unwrap();
+    desk.run(&["resume"]).code(6).says("run rolled back");
+    assert_eq!(desk.lines(), ["began", "undone"]);
+}
+
+#[test]
+fn of_two_applies_one_runs_and_the_other_names_it() {
+    let desk = Desk::new(SLOW);
+    let child = desk.begin();
+    desk.wait_for_line("began");
+    let pid = child.id().to_string();
+    let second = desk.apply().code(8).says("ada@").says("orthid unlock");
+    assert!(second.stderr.contains(&pid), "{}", second.stderr);
+    let leases = desk.run(&["unlock"]).code(0).stdout;
+    assert!(leases.contains("ada@") && leases.contains(&pid), "{leases}");
+    Ended::of(child).code(0);
+    assert_eq!(desk.lines(), ["began", "done", "after"]);
+}
+
+#[test]
+fn a_saved_plan_applies_once_and_unchanged() {
+    let desk = Desk::new(&SLOW.replace("1.5", "0"));
+    desk.run(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
+    let bytes = fs::read(desk.path("saved.plan")).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    fs::write(desk.path("changed.plan"), text.replace("echo after", "echo other")).unwrap();
+    desk.run(&["apply", "changed.plan"]).code(3);
+    assert_eq!(desk.lines(), [""; 0]);
+    desk.run(&["apply", "saved.plan"]).code(0);
+    desk.run(&["apply", "saved.plan"]).code(3).says("at most once");
+    assert_eq!(desk.lines(), ["began", "done", "after"]);
+}
+
+#[test]
+fn events_are_one_json_object_a_line() {
+    let desk = Desk::new(&SLOW.replace("1.5", "0"));
+    let ended = desk.run(&["apply", "plan.hcl", "-auto-approve", "-json"]).code(0);
+    let events: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types.first(), Some(&"version"));
+    assert_eq!(types.last(), Some(&"run_finished"));
+    assert!(types.contains(&"step_succeeded"), "{types:?}");
+}
+
+#[test]
+fn a_secret_is_nowhere_but_in_its_child() {
+    let secret = "hunter2-and-a-bit";
+    let desk = Desk::new(
+        r#"
+run "login" {
+  command    = ["sh", "-c", "echo \"with $PASSWORD\"; echo \"$PASSWORD\" >&2; test ${"$"}{#PASSWORD} -eq 17"]
+  env        = { PASSWORD = env("SECRET") }
+  idempotent = true
+}
+
+run "fails" {
+  depends_on = [run.login]
+  command    = ["sh", "-c", "echo \"$PASSWORD\" >&2; exit 1"]
+  env        = { PASSWORD = env("SECRET") }
+  idempotent = true
+}
+"#,
+    );
+    let mut command = desk.command(&["apply", "plan.hcl", "-auto-approve"]);
+    let ended = Ended::from(command.env("SECRET", secret).output().unwrap());
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.stderr.contains("run.login: succeeded"), "{ended:#?}");
+    let log = desk.run(&["log"]).code(0).stdout;
+    for text in [&ended.stdout, &ended.stderr, &log] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let mut looked_at = 0;
+    for file in files(desk.0.path()) {
+        let bytes = fs::read(&file).unwrap();
+        let there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!there, "{} holds the secret", file.display());
+        looked_at += 1;
+    }
+    assert!(looked_at > 3, "the state and the evidence were looked at");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
