@@ -1,0 +1,426 @@
+//! An installed OrthID of a test's own: its namespace, its database, its node port, and the program run against it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// Bound on anything that is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// The node port of all: only one of them is installed at a time.
+const NODE_PORT: u16 = 30_190;
+
+/// On the namespaces of these tests.
+const LABEL: &str = "orthid.dev/test=true";
+/// Two pods that drain fast: what is looked at is the upgrade.
+const SMALL: [&str; 4] = [
+    "replicaCount=2",
+    "podDisruptionBudget.minAvailable=1",
+    "drain.preStopSeconds=1",
+    "drain.seconds=1",
+];
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+pub struct Place {
+    namespace: String,
+    vars: BTreeMap<String, String>,
+    /// The database server's URL as the quickstart gives it.
+    server: String,
+    folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// The quickstart's environment; none where no cluster is wanted.
+fn quickstart(helm: &str) -> Option<BTreeMap<String, String>> {
+    if std::env::var("ORTHID_TEST_CLUSTER").as_deref() != Ok("on") {
+        return None;
+    }
+    let script = "source <(examples/quickstart/world env) && kubectl get --raw /readyz >/dev/null && \
+                  curl --silent --fail --output /dev/null $ORTHID_VAR_repository/index.yaml && env -0";
+    let out = Command::new("bash")
+        .args(["-c", script])
+        .env("ORTHID_HELM_VERSION", helm)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let why = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "start it with `examples/quickstart/world up`: {why}");
+    let text = String::from_utf8(out.stdout).unwrap();
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    let mut vars: BTreeMap<String, String> =
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // The tests look for their own program, which is not everywhere the one that the quickstart built.
+    let program = assert_cmd::cargo::cargo_bin("orthid");
+    let path = format!("{}:{}", program.parent().unwrap().display(), vars["PATH"]);
+    vars.insert("PATH".to_owned(), path);
+    Some(vars)
+}
+
+fn on_database(url: &str, database: &str) -> String {
+    let (head, _) = url.rsplit_once('/').unwrap();
+    format!("{head}/{database}")
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+pub fn statement(url: &str, sql: &str) {
+    block_on(async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    });
+}
+
+impl Place {
+    /// Installs a release into a namespace and a database of this name.
+    pub fn new(namespace: &str, helm: &str, version: &str, sets: &[&str]) -> Option<Place> {
+        let mut vars = quickstart(helm)?;
+        let alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let server = vars["ORTHID_DATABASE_URL"].clone();
+        let database = namespace.replace('-', "_");
+        for name in ["ORTHID_DATABASE_URL", "ORTHID_POD_DATABASE_URL"] {
+            let url = on_database(&vars[name], &database);
+            vars.insert(name.to_owned(), url);
+        }
+        vars.insert("ORTHID_VAR_namespace".to_owned(), namespace.to_owned());
+        let base_url = format!("http://127.0.0.1:{NODE_PORT}");
+        vars.insert("ORTHID_VAR_base_url".to_owned(), base_url);
+        let folder = tempfile::tempdir().unwrap();
+        let namespace = namespace.to_owned();
+        let place = Place { namespace, vars, server, folder, _alone: alone };
+        place.remove(true);
+        let namespace = &place.namespace;
+        place.tool("kubectl", &["create", "namespace", namespace]);
+        place.tool("kubectl", &["label", "namespace", namespace, LABEL]);
+        statement(&place.server, &format!("create database {database}"));
+        let port = NODE_PORT.to_string();
+        let mut args = vec![
+            "--version",
+            version,
+            "--repo",
+            &place.vars["ORTHID_VAR_repository"],
+            "--namespace",
+            &place.namespace,
+            "--node-port",
+            &port,
+        ];
+        for set in SMALL.iter().chain(sets) {
+            args.extend(["--set", set]);
+        }
+        place.tool("examples/orthid/install", &args);
+        Some(place)
+    }
+
+    /// Removes what this test and any other before it left.
+    fn remove(&self, wait: bool) {
+        let wait = format!("--wait={wait}");
+        self.tool("kubectl", &["delete", "namespace", "--selector", LABEL, &wait]);
+        let database = self.namespace.replace('-', "_");
+        statement(&self.server, &format!("drop database if exists {database} with (force)"));
+    }
+
+    /// Runs a program that is to succeed, in the project's folder; gives its stdout.
+    pub fn tool(&self, program: &str, args: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command.args(args).env_clear().envs(&self.vars).env("HELM", "helm");
+        let out = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success(), "{program} {args:?}: {error}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        let mut all = vec!["--namespace", &self.namespace];
+        all.extend(args);
+        self.tool("kubectl", &all)
+    }
+
+    /// Copies a plan of `plans/` into the place's folder, with these passages replaced.
+    pub fn plan(&self, name: &str, edits: &[(&str, &str)]) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans").join(name);
+        let mut text = fs::read_to_string(path).unwrap();
+        let namespace = format!("namespace  = \"{}\"", self.namespace);
+        text = text.replace("namespace  = \"orthid\"", &namespace);
+        for (from, to) in edits {
+            assert!(text.contains(from), "{name} has no `{from}`");
+            text = text.replace(from, to);
+        }
+        self.write("plan.hcl", &text);
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    pub fn set_var(&mut self, name: &str, value: &str) {
+        self.vars.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub fn unset_var(&mut self, name: &str) {
+        self.vars.remove(name);
+    }
+
+    pub fn maybe(&self, name: &str) -> Option<String> {
+        self.vars.get(name).cloned()
+    }
+
+    pub fn var(&self, name: &str) -> &str {
+        &self.vars[name]
+    }
+
+    /// The program with these arguments, in the place's folder.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("orthid"));
+        command.args(args).current_dir(self.folder.path()).env_clear().envs(&self.vars);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn orthid(&self, args: &[&str]) -> Ended {
+        let out = self.command(args).output().unwrap();
+        Ended {
+            code: out.status.code(),
+            stdout: String::from_utf8(out.stdout).unwrap(),
+            stderr: String::from_utf8(out.stderr).unwrap(),
+        }
+    }
+
+    /// Plans, saves and applies, as the quick start does.
+    pub fn upgrade(&self) -> Ended {
+        self.orthid(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
+        self.orthid(&["apply", "saved.plan"])
+    }
+
+    /// Begins an upgrade whose events can be waited for.
+    pub fn begin(&self) -> Running {
+        self.orthid(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
+        self.carry(&["apply", "saved.plan", "-json"])
+    }
+
+    pub fn carry(&self, args: &[&str]) -> Running {
+        let errors = fs::File::create(self.folder.path().join("stderr")).unwrap();
+        let mut command = self.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&events));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                seen.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Running { child, events, errors: self.folder.path().join("stderr") }
+    }
+
+    /// Helm's revisions, as `status chart`.
+    pub fn revisions(&self) -> Vec<String> {
+        let text = self.helm(&["history", "orthid", "-o", "json"]);
+        let history: Vec<Value> = serde_json::from_str(&text).unwrap();
+        let field = |revision: &Value, name: &str| revision[name].as_str().unwrap().to_owned();
+        history.iter().map(|r| format!("{} {}", field(r, "status"), field(r, "chart"))).collect()
+    }
+
+    pub fn helm(&self, args: &[&str]) -> String {
+        let mut all = args.to_vec();
+        all.extend(["--namespace", &self.namespace]);
+        self.tool("helm", &all)
+    }
+
+    /// What the app says of itself, and what its database is at.
+    pub fn serves(&self) -> (String, u64) {
+        let url = format!("{}/v1/version", self.vars["ORTHID_VAR_base_url"]);
+        let answer = self.tool("curl", &["--silent", "--fail", "--retry", "5", &url]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let status = self.kubectl(&[
+            "exec",
+            "deploy/orthid-api",
+            "--",
+            "orthid",
+            "migrate",
+            "status",
+            "--json",
+        ]);
+        let status: Value = serde_json::from_str(&status).unwrap();
+        (answer["version"].as_str().unwrap().to_owned(), status["schema"].as_u64().unwrap())
+    }
+
+    /// Records of the newest run's journal, of one type and step.
+    pub fn events(&self, kind: &str, step: &str) -> usize {
+        let log = self.orthid(&["log", "-json"]).code(0).stdout;
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["type"] == kind && event["step"] == step).count()
+    }
+
+    pub fn statement(&self, sql: &str) {
+        statement(&self.vars["ORTHID_DATABASE_URL"], sql);
+    }
+
+    pub fn count(&self, sql: &str) -> i64 {
+        block_on(async {
+            let mut connection = PgConnection::connect(&self.server).await.unwrap();
+            sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
+        })
+    }
+
+    /// Holds a table against everybody: whoever dumps or migrates it stands still.
+    pub fn hold(&self, table: &str) -> Hold {
+        let url = self.vars["ORTHID_DATABASE_URL"].clone();
+        let sql = format!("begin; lock table {table} in access exclusive mode");
+        let (held, is_held) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            block_on(async {
+                let mut connection = PgConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+                held.send(()).unwrap();
+                let _ = released.recv();
+            });
+        });
+        is_held.recv().unwrap();
+        Hold { release: Some(release), thread: Some(thread) }
+    }
+
+    /// Every file that the runs left here, and the journal's text.
+    pub fn evidence(&self) -> Vec<(PathBuf, String)> {
+        fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { walk(&path, found) } else { found.push(path) }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.folder.path().join(".orthid"), &mut found);
+        let read = |path: PathBuf| {
+            let bytes = fs::read(&path).unwrap();
+            (path, String::from_utf8_lossy(&bytes).into_owned())
+        };
+        found.into_iter().map(read).collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.orthid(&["log"]);
+            eprintln!("{}: the journal of the run that failed:\n{}", self.namespace, log.stdout);
+        } else {
+            self.remove(false);
+        }
+    }
+}
+
+/// A lock on a table, until it is dropped.
+pub struct Hold {
+    release: Option<std::sync::mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        drop(self.thread.take().map(std::thread::JoinHandle::join));
+    }
+}
+
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not said:\n{}", self.stderr);
+        self
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    child: Child,
+    events: Arc<Mutex<Vec<Value>>>,
+    errors: PathBuf,
+}
+
+impl Running {
+    pub fn wait_for(&mut self, kind: &str, step: &str) {
+        wait_until(&format!("{kind} {step}"), || {
+            let events = self.events.lock().unwrap();
+            let said = events.iter().any(|event| event["type"] == kind && event["step"] == step);
+            let ended = self.child.try_wait().unwrap();
+            assert!(said || ended.is_none(), "it ended before {kind} {step}: {:#?}", *events);
+            said
+        });
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Kills the first process of this name that descends from the run. Only what the run itself started is touched.
+    pub fn kill_child(&self, name: &str) {
+        let mut found = None;
+        wait_until(name, || {
+            found = descendants(self.child.id()).into_iter().find(|(_, comm)| comm == name);
+            found.is_some()
+        });
+        let (pid, _) = found.unwrap();
+        kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    pub fn wait(mut self) -> Ended {
+        let code = self.child.wait().unwrap().code();
+        let events = self.events.lock().unwrap();
+        let stdout = events.iter().map(|event| format!("{event}\n")).collect();
+        Ended { code, stdout, stderr: fs::read_to_string(&self.errors).unwrap() }
+    }
+}
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Process ids and names of everything below a process.
+fn descendants(root: u32) -> Vec<(u32, String)> {
+    let stats = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let pid: u32 = path.file_name()?.to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(path.join("stat")).ok()?;
+        let (head, tail) = stat.rsplit_once(')')?;
+        let name = head.split_once('(')?.1.to_owned();
+        let parent: u32 = tail.split_whitespace().nth(1)?.parse().ok()?;
+        Some((pid, name, parent))
+    });
+    let all: Vec<(u32, String, u32)> = stats.collect();
+    let (mut below, mut found) = (vec![root], Vec::new());
+    while let Some(parent) = below.pop() {
+        for (pid, name, _) in all.iter().filter(|(_, _, of)| *of == parent) {
+            below.push(*pid);
+            found.push((*pid, name.clone()));
+        }
+    }
+    found
+}

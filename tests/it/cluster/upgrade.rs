@@ -1,0 +1,47 @@
+//! Upgrades that nothing disturbs.
+
+use super::{HELM_3, HELM_4, installed};
+
+fn upgrades(namespace: &str, helm: &str) {
+    let place = installed!(namespace, helm, "2.6.0");
+    place.plan("orthid-2.7.hcl", &[]);
+    place.upgrade().code(0).says("smoke.sign_in: succeeded").says("run succeeded");
+    assert_eq!(place.revisions(), ["superseded orthid-2.6.0", "deployed orthid-2.7.1"]);
+    assert_eq!(place.serves(), ("2.7.1".to_owned(), 5));
+    let report = place.orthid(&["report"]).code(0).stdout;
+    assert!(report.contains("hash chain verified"), "{report}");
+    // There is nothing left to do, and the plan that was applied is used up.
+    place.orthid(&["apply", "saved.plan"]).code(3);
+    let password = place.var("ORTHID_DEMO_PASSWORD");
+    let (_, url) = place.var("ORTHID_DATABASE_URL").split_once("://orthid:").unwrap();
+    let database_password = url.split_once('@').unwrap().0;
+    let evidence = place.evidence();
+    assert!(evidence.len() > 3, "{evidence:?}");
+    for (path, text) in evidence {
+        for secret in [password, database_password] {
+            assert!(!text.contains(secret), "{} holds a secret", path.display());
+        }
+    }
+}
+
+#[test]
+fn helm_3_drives_the_upgrade() {
+    upgrades("orthid-helm3", HELM_3);
+}
+
+#[test]
+fn helm_4_drives_the_same_upgrade() {
+    upgrades("orthid-helm4", HELM_4);
+}
+
+#[test]
+fn two_minors_are_two_hops() {
+    let place = installed!("orthid-hops", HELM_3, "2.5.0");
+    place.plan("orthid-2.5-to-2.7.hcl", &[]);
+    place.upgrade().code(0);
+    assert_eq!(
+        place.revisions(),
+        ["superseded orthid-2.5.0", "superseded orthid-2.6.3", "deployed orthid-2.7.1"]
+    );
+    assert_eq!(place.serves(), ("2.7.1".to_owned(), 5));
+}
