@@ -1,11 +1,11 @@
 # OrthID 2.8 → 3.0.0: a major upgrade with a breaking migration.
 #
 # 3.0.0's migration renames a column that every 2.x release reads. From its first statement on, the old app can't serve,
-# so the app is quiesced first, and the only way back is the backup: whatever was written since is lost then. The plan
-# shows where that point of no return is.
+# so the app is quiesced first, and the way back is the backup: whatever was written since is lost then. The plan's
+# failure map shows what each failure would cost.
 #
 #   orthid plan plans/orthid-3.0.hcl -out upgrade.plan
-#   orthid apply upgrade.plan --accept-point-of-no-return DIGEST
+#   orthid apply upgrade.plan
 
 upgrade "orthid" {
   from = ">= 2.8.0, < 3.0.0"

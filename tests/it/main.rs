@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read files")]
 
 mod architecture;
+mod book;
 mod cluster;
 mod commands;
 mod corpus;
