@@ -32,6 +32,7 @@ pub mod simulated;
 mod site;
 mod smoke;
 mod verify;
+mod watcher;
 mod workload;
 
 use std::collections::BTreeMap;
