@@ -269,3 +269,23 @@ fn every_check_has_its_part_of_the_page() {
         .collect();
     assert!(untitled.is_empty(), "{untitled:?}");
 }
+
+#[test]
+fn every_code_of_the_world_a_plan_and_a_run_is_listed() {
+    let page = fs::read_to_string(source().join("reference/error-codes.md")).unwrap();
+    let code = regex::Regex::new(r#""(orthid::(?:plan|world|run|facts|store)[a-z_:]*)""#).unwrap();
+    let sources = files(&root().join("src"), ".rs");
+    let texts: Vec<String> = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let used: BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| code.captures_iter(text))
+        .map(|found| found.get(1).unwrap().as_str())
+        .collect();
+    let left: Vec<&&str> =
+        used.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(
+        used.len() > 30 && left.is_empty(),
+        "{} codes, of which not in the book: {left:?}",
+        used.len()
+    );
+}
