@@ -15,7 +15,7 @@ verify "w" {
 }
 
 verify "x" {
-  backup = backup.b.sha256
+  backup = backup.b.file
 }
 
 verify "y" {
