@@ -244,7 +244,7 @@ fn schema(app: &str, kind: HopKind) -> String {
         "# Read from the environment when a step needs it: never stored in a plan, never printed.\n\
          database \"main\" {{\nurl = env(\"ORTHID_DATABASE_URL\")\n}}\n\n\
          backup \"before\" {{\ndatabase = database.main\n\
-         to = \"backups\" # a folder, or s3://, gs://, az://\n}}\n\n\
+         to = \"backups\" # a folder, in this one\n}}\n\n\
          # Restores the backup into a scratch database and compares. Only a verified backup stands behind a migration.\n\
          verify \"before\" {{\nbackup = backup.before.id\n\n\
          # What must be true in the restored copy, as SQL:\n\

@@ -393,7 +393,7 @@ pub static FILE: BlockSchema = BlockSchema {
                 optional(
                     "to",
                     Ty::Text,
-                    "A folder, or `s3://`, `gs://`, `az://`. Default `backups`.",
+                    "A folder; a relative one starts in the plan's. Default `backups`.",
                 ),
             ],
             ..STEP
