@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    apply, completions, fmt, graph, init, log, man, observe, plan, report, resume, schema, show,
-    status, unlock, validate,
+    apply, completions, fmt, graph, init, log, man, observe, plan, rehearse, report, resume,
+    schema, show, status, unlock, validate,
 };
 
 const ABOUT: &str =
@@ -50,6 +50,7 @@ pub enum Command {
     Init(init::Args),
     Plan(plan::Args),
     Show(show::Args),
+    Rehearse(rehearse::Args),
     Apply(apply::Args),
     Resume(resume::Args),
     Status(status::Args),

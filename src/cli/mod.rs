@@ -28,6 +28,7 @@ pub mod observe;
 pub mod observing;
 pub mod plan;
 pub mod plan_text;
+pub mod rehearse;
 pub mod report;
 pub mod resume;
 pub mod saved;
@@ -79,6 +80,7 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Observe(args) => wait(observe::run(&args, cx)),
         Command::Plan(args) => wait(plan::run(&args, cx)),
         Command::Show(args) => show::run(&args, cx),
+        Command::Rehearse(args) => rehearse::run(&args, cx),
         Command::Apply(args) => wait(apply::run(&args, cx)),
         Command::Resume(args) => wait(resume::run(&args, cx)),
         Command::Status(args) => wait(status::run(&args, cx)),
@@ -95,7 +97,7 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
 }
 
 /// Runs a command that waits for the outside.
-fn wait(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+fn wait<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(command);
     // A task that is stuck in a system call does not keep the program.

@@ -52,6 +52,10 @@ pub struct Args {
     #[command(flatten)]
     state: StateArgs,
 
+    /// Also write one self-contained page, the graph drawn
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
     /// Exit with 2 when there is something to do
     #[arg(long)]
     detailed_exitcode: bool,
@@ -66,6 +70,9 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     if let Some(path) = &args.out {
         save(path, saved)?;
     }
+    if let Some(path) = &args.html {
+        write_page(path, saved)?;
+    }
     terminal::result(&shown(args, saved, cx.terminal))?;
     if let Some(path) = &args.out {
         terminal::note(&format!("saved to {0}; apply it with `orthid apply {0}`", path.display()));
@@ -79,6 +86,11 @@ fn shown(args: &Args, saved: &SavedPlan, terminal: Terminal) -> String {
         (false, true) => render::markdown(saved),
         (false, false) => render::text(saved, style(terminal)),
     }
+}
+
+pub fn write_page(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> {
+    std::fs::write(path, render::html(saved))
+        .map_err(|error| CommandError::io("write", path, &error))
 }
 
 pub fn style(terminal: Terminal) -> render::Style {

@@ -13,22 +13,36 @@ use crate::plan::render;
 #[command(after_help = "\
 Example:
   orthid show upgrade.plan
-  orthid show upgrade.plan --json | jq .digest")]
+  orthid show upgrade.plan --json | jq .digest
+  orthid show upgrade.plan --html plan.html")]
 pub struct Args {
     /// A file that `orthid plan -out` wrote
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
 
     /// As one JSON document
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["markdown", "html"])]
     json: bool,
+
+    /// As Markdown, for a pull request's comment
+    #[arg(long, conflicts_with = "html")]
+    markdown: bool,
+
+    /// As one self-contained page, written to FILE
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (saved, _) = saved::read(&args.plan)?;
-    let text = match args.json {
-        true => format!("{:#}\n", render::json(&saved)),
-        false => render::text(&saved, planning::style(cx.terminal)),
+    if let Some(path) = &args.html {
+        planning::write_page(path, &saved)?;
+        return Ok(Exit::Done);
+    }
+    let text = match (args.json, args.markdown) {
+        (true, _) => format!("{:#}\n", render::json(&saved)),
+        (false, true) => render::markdown(&saved),
+        (false, false) => render::text(&saved, planning::style(cx.terminal)),
     };
     terminal::result(&text)?;
     Ok(Exit::Done)

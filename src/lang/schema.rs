@@ -129,7 +129,7 @@ const RETRY: BlockSchema = BlockSchema {
     name: "retry",
     doc: "How transient failures are repeated, with growing delays.",
     attributes: &[
-        optional("attempts", Ty::Number, "Attempts in all, the first included. Default 3."),
+        optional("attempts", Ty::Number, "Attempts in all, the first included. Default 5."),
         optional("delay", Ty::Duration, "Before the second attempt. Default `1s`."),
         optional("max_delay", Ty::Duration, "The longest delay. Default `30s`."),
     ],

@@ -42,7 +42,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { attempts: 3, delay_ms: 1_000, max_delay_ms: 30_000 }
+        Retry { attempts: 5, delay_ms: 1_000, max_delay_ms: 30_000 }
     }
 }
 

@@ -58,6 +58,9 @@ impl Report {
     }
 }
 
+/// Looks at what can't be told, before a person is asked.
+const LOOKS: u32 = 3;
+
 /// What an attempt may do besides looking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -180,7 +183,8 @@ impl Attempt {
     async fn observe(&self, question: Question) -> Observation {
         // The attempt's own token may have been cancelled by its timeout.
         let cx = StepContext { cancel: self.stop.child_token(), ..self.cx.clone() };
-        let looks = if self.answer.is_some() { 1 } else { self.cx.step.retry.attempts.max(1) };
+        let looks =
+            if self.answer.is_some() { 1 } else { self.cx.step.retry.attempts.clamp(1, LOOKS) };
         let mut look = 1;
         loop {
             let observed = async {

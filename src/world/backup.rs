@@ -245,7 +245,9 @@ async fn dump(
     if !done.success() {
         let words = done.last_words(site.redactor);
         let evidence = site.child_evidence(&name);
-        let passing = words.contains("could not connect") || words.contains("connection to server");
+        let passing = done.was_killed()
+            || words.contains("could not connect")
+            || words.contains("connection to server");
         let message = format!("pg_dump failed: {words}");
         let failure = if passing { transient(message) } else { permanent(message) };
         return Err(failure.with_evidence(evidence));
@@ -333,6 +335,9 @@ pub async fn read_through(site: &Site<'_>, clients: &Clients, dump: &Path) -> Re
     match (done.success(), done.why) {
         (true, _) => Ok(()),
         (false, process::Ended::Cancelled) => Err(transient("reading the dump was interrupted")),
+        (false, _) if done.was_killed() => {
+            Err(transient("pg_restore was stopped before it had read the dump"))
+        }
         (false, process::Ended::Itself | process::Ended::TimedOut) => Err(permanent(format!(
             "the dump can't be read to its end: {}",
             done.last_words(site.redactor)

@@ -275,7 +275,7 @@ async fn outcome_of_job(
     name: &str,
     end: JobEnd,
 ) -> Result<Outputs, Failure> {
-    let logs = job_logs(site, cluster, name).await?;
+    let JobLogs { logs, pod_went } = job_logs(site, cluster, name).await?;
     let text: String =
         logs.iter().map(|(container, log)| format!("== {container}\n{log}\n")).collect();
     let kept = site.keep_if_possible(&format!("{name}.txt"), &text);
@@ -287,6 +287,11 @@ async fn outcome_of_job(
             let before = log(BEFORE).and_then(|log| migrations::parse(log).ok());
             done(before.as_ref(), &after).map_err(|failure| failure.with_evidence(kept))
         }
+        // Nobody knows how far it got.
+        JobEnd::Failed if pod_went => {
+            let message = format!("the pod of Job {name} went away before the migration's end");
+            Err(unknown(message).with_evidence(kept))
+        }
         JobEnd::Failed => {
             let said = log(MIGRATE).and_then(|log| log.lines().last()).unwrap_or("it said nothing");
             Err(permanent(format!("the migration Job {name} failed: {said}")).with_evidence(kept))
@@ -294,16 +299,24 @@ async fn outcome_of_job(
     }
 }
 
+/// What a Job's pod left.
+struct JobLogs {
+    /// By container.
+    logs: Vec<(String, String)>,
+    /// It was deleted or evicted, so that its Job's failure says nothing of the migration.
+    pod_went: bool,
+}
+
 /// The log of every container of a Job's pod, where there is one.
-async fn job_logs(
-    site: &Site<'_>,
-    cluster: &Cluster,
-    name: &str,
-) -> Result<Vec<(String, String)>, Failure> {
+async fn job_logs(site: &Site<'_>, cluster: &Cluster, name: &str) -> Result<JobLogs, Failure> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &site.release()?.namespace);
     let params = ListParams::default().labels(&format!("job-name={name}"));
     let list = cluster.read(&format!("list the pods of Job {name}"), || pods.list(&params)).await?;
-    let Some(pod) = list.items.into_iter().next_back() else { return Ok(Vec::new()) };
+    let Some(pod) = list.items.into_iter().next_back() else {
+        return Ok(JobLogs { logs: Vec::new(), pod_went: true });
+    };
+    let evicted = pod.status.as_ref().and_then(|status| status.reason.as_deref());
+    let pod_went = pod.metadata.deletion_timestamp.is_some() || evicted == Some("Evicted");
     let pod_name = pod.metadata.name.unwrap_or_default();
     let mut logs = Vec::new();
     for container in [BEFORE, MIGRATE, AFTER] {
@@ -318,7 +331,7 @@ async fn job_logs(
             logs.push((container.to_owned(), log));
         }
     }
-    Ok(logs)
+    Ok(JobLogs { logs, pod_went })
 }
 
 async fn observe_job(site: &Site<'_>, cluster: &Cluster) -> Result<Observation, Failure> {

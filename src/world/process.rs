@@ -77,6 +77,11 @@ impl Finished {
         self.status.success()
     }
 
+    /// Something else ended it, by a signal: what it would have said is not known.
+    pub fn was_killed(&self) -> bool {
+        self.status.code().is_none()
+    }
+
     /// The last lines of stderr (or of stdout where stderr is silent), redacted, for an error message.
     pub fn last_words(&self, redactor: &Redactor) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };

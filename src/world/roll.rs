@@ -172,7 +172,7 @@ pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
             outputs(&desk, ours, spec).await
         }
         (true, None) => Err(unknown("helm succeeded, and its revision is not there")),
-        (false, _) if done.why != Ended::Itself => {
+        (false, _) if done.why != Ended::Itself || done.was_killed() => {
             Err(unknown("helm was stopped before it ended").with_evidence(evidence))
         }
         (false, _) => {
@@ -229,7 +229,7 @@ async fn roll_back(
         return Ok(());
     }
     let evidence = site.child_evidence(&name);
-    if done.why != Ended::Itself {
+    if done.why != Ended::Itself || done.was_killed() {
         return Err(unknown("helm rollback was stopped before it ended").with_evidence(evidence));
     }
     let words = done.last_words(site.redactor);

@@ -131,6 +131,9 @@ async fn list(site: &Site<'_>, clients: &Clients, dump: &Path) -> Result<(), Fai
     let job = restore_job(site, clients, &name, args, site.env.vars.clone());
     let done = process::run(&job, &site.cx.cancel, site.redactor).await?;
     let entries = done.stdout.lines().filter(|line| !line.starts_with(';')).count();
+    if done.was_killed() {
+        return Err(transient("pg_restore was stopped before it ended"));
+    }
     if !done.success() || entries == 0 {
         let words = done.last_words(site.redactor);
         return Err(permanent(format!("pg_restore --list finds no content in the dump: {words}"))
@@ -185,8 +188,8 @@ pub async fn restore(
     if done.success() {
         return Ok(());
     }
-    if done.why == Ended::Cancelled {
-        return Err(transient("the restore was interrupted"));
+    if done.why == Ended::Cancelled || done.was_killed() {
+        return Err(transient("pg_restore was stopped before it ended"));
     }
     let words = done.last_words(site.redactor);
     let evidence = site.child_evidence(&name);

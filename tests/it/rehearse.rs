@@ -98,3 +98,44 @@ fn a_step_without_a_way_back_is_the_point_of_no_return() {
         "#]],
     );
 }
+
+/// `orthid rehearse` on one of the plans that people start from, from a recording.
+fn rehearsed(args: &[&str]) -> (Option<i32>, String, String) {
+    let out = assert_cmd::Command::cargo_bin("orthid")
+        .unwrap()
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .arg("rehearse")
+        .args(args)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
+
+const MINOR: [&str; 3] =
+    ["plans/orthid-2.7.hcl", "-facts", "tests/fixtures/facts/orthid-2.6.0.json"];
+
+#[test]
+fn the_command_draws_what_becomes_of_a_plan() {
+    let (code, table, _) = rehearsed(&[&MINOR[..], &["-crash-everywhere"]].concat());
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!("rehearse_minor", table);
+}
+
+#[test]
+fn the_command_tells_programs_too() {
+    let (code, json, _) = rehearsed(&[&MINOR[..], &["-fail", "roll.app", "-json"]].concat());
+    assert_eq!(code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["failures"].as_array().unwrap().len(), 1);
+    assert_eq!(json["failures"][0]["status"], "rolled_back");
+    assert_eq!(json["failures"][0]["undone"][0], "roll.app");
+}
+
+#[test]
+fn a_step_that_is_not_there_is_suggested() {
+    let (code, _, error) = rehearsed(&[&MINOR[..], &["-fail", "roll.ap"]].concat());
+    assert_eq!(code, Some(1));
+    assert!(error.contains("did you mean `roll.app`?"), "{error}");
+}
