@@ -18,7 +18,7 @@ use super::saved;
 use super::source::read_confined;
 use super::state::{State, StateArgs, store_error};
 use super::terminal;
-use crate::plan::{Level, SavedPlan, StaleFact, render};
+use crate::plan::{Level, Plan, SavedPlan, StaleFact, render};
 use crate::run::{Job, RunId};
 use crate::store::StoreError;
 use crate::world::{Environment, Redactor};
@@ -78,6 +78,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         terminal::note("nothing to do: the release is at the target already");
         return Ok(Exit::Done);
     }
+    refuse_unset(&saved.plan, &environment)?;
     let state = args.state.open().await?;
     refuse_consumed(&state, &saved).await?;
     accept_point_of_no_return(args, &saved)?;
@@ -116,6 +117,25 @@ fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
         blocking.join("\n  ")
     );
     Err(CommandError::new(Exit::Blocked, report))
+}
+
+/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back.
+fn refuse_unset(plan: &Plan, environment: &Environment) -> Result<(), CommandError> {
+    let missing: Vec<String> = plan
+        .environment()
+        .into_iter()
+        .filter(|(name, _)| environment.var(name).is_none())
+        .map(|(name, readers)| {
+            format!("{name}, read by {}", readers.into_iter().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::with_help(
+        format!("the plan reads environment variables that are not set: {}", missing.join("; ")),
+        "set them and apply again; nothing was changed",
+    ))
 }
 
 async fn refuse_consumed(state: &State, saved: &SavedPlan) -> Result<(), CommandError> {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    apply, completions, fmt, graph, init, log, man, observe, plan, rehearse, report, resume,
-    schema, show, status, unlock, validate,
+    apply, approve, completions, fmt, graph, init, log, man, observe, plan, rehearse, report,
+    resume, schema, show, status, unlock, validate,
 };
 
 const ABOUT: &str =
@@ -51,6 +51,7 @@ pub enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Rehearse(rehearse::Args),
+    Approve(approve::Args),
     Apply(apply::Args),
     Resume(resume::Args),
     Status(status::Args),

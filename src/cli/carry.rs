@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::given::{self, ApprovalArgs};
 use super::live::{Live, Mode};
 use super::state::{State, store_error};
 use super::terminal;
@@ -42,6 +43,9 @@ pub struct RunArgs {
     /// Pause the run after this long, as an interrupt would (10m, 1h30m)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub approvals: ApprovalArgs,
 }
 
 /// Begin, or go on.
@@ -67,33 +71,60 @@ pub struct Carry<'a> {
 
 /// Carries a run out until it ends or is interrupted.
 pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError> {
-    let Carry { state, job, how, base, environment, redactor, args, answers } = carry;
-    let (notices, mut inbox) = mpsc::unbounded_channel();
-    let control = Control::default();
+    let Carry { state, job, mut how, base, environment, redactor, args, answers } = carry;
     let deps = dependencies(state, &environment, redactor);
-    let options = Options {
-        parallelism: usize::from(args.parallelism.max(1)),
-        lease: LeaseTimes::default(),
-        holder: holder(&environment),
-        evidence: state.evidence(&job.run),
-        base,
-        timeout: args.timeout,
-        control: control.clone(),
-        notices: Some(notices),
-        approvals: BTreeMap::new(),
-        answers,
-    };
-    let run_id = job.run.clone();
+    let holder = holder(&environment);
+    let mut approvals = args.approvals.gather(&job, &holder.who)?;
+    loop {
+        let options = Options {
+            parallelism: usize::from(args.parallelism.max(1)),
+            lease: LeaseTimes::default(),
+            holder: holder.clone(),
+            evidence: state.evidence(&job.run),
+            base: base.clone(),
+            timeout: args.timeout,
+            control: Control::default(),
+            notices: None,
+            approvals: approvals.clone(),
+            answers: answers.clone(),
+        };
+        let outcome = watched(&deps, options, &job, how, args, cx).await?;
+        if let Outcome::WaitingForApproval(steps) = &outcome
+            && cx.terminal.interactive
+            && !args.json
+        {
+            let said = given::ask(&job.plan, steps, &holder.who)?;
+            if !said.is_empty() {
+                approvals.extend(said);
+                how = How::Resume;
+                continue;
+            }
+        }
+        return finish(outcome, &job);
+    }
+}
+
+/// One go at a run, shown while it lasts, listening to signals.
+async fn watched(
+    deps: &Deps,
+    mut options: Options,
+    job: &Job,
+    how: How,
+    args: &RunArgs,
+    cx: &Context,
+) -> Result<Outcome, CommandError> {
+    let (notices, mut inbox) = mpsc::unbounded_channel();
+    options.notices = Some(notices);
+    let watching = watch_signals(options.control.clone())?;
     let expected = job.plan.expected_ms.iter();
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
     let mut live = Live::new(Mode::choose(args.json, args.quiet, cx.terminal), expected);
     let work = async {
         match how {
-            How::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
-            How::Resume => run::resume(&deps, options, &job).await,
+            How::Start { plan_bytes } => run::start(deps, options, job, plan_bytes).await,
+            How::Resume => run::resume(deps, options, job).await,
         }
     };
-    let watching = watch_signals(control)?;
     tokio::pin!(work, watching);
     let outcome = loop {
         tokio::select! {
@@ -105,8 +136,7 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
     while let Ok(notice) = inbox.try_recv() {
         show(&mut live, notice);
     }
-    drop(live);
-    finish(outcome.map_err(run_error)?, &run_id.0)
+    outcome.map_err(run_error)
 }
 
 fn show(live: &mut Live, notice: Notice) {
@@ -131,7 +161,8 @@ pub fn dependencies(state: &State, environment: &Environment, redactor: Redactor
 }
 
 /// Says what to do next, and with which code to exit.
-fn finish(outcome: Outcome, run: &str) -> Result<Exit, CommandError> {
+fn finish(outcome: Outcome, job: &Job) -> Result<Exit, CommandError> {
+    let run = &job.run.0;
     Ok(match outcome {
         Outcome::Finished(status) => {
             let exit = Exit::from(status);
@@ -151,9 +182,7 @@ fn finish(outcome: Outcome, run: &str) -> Result<Exit, CommandError> {
         }
         Outcome::WaitingForApproval(steps) => {
             for step in steps {
-                terminal::note(&format!(
-                    "waiting for an approval of {step}: `orthid approve {run}`, then `orthid resume {run}`"
-                ));
+                terminal::note(&given::way_out(&job.plan, &step, run));
             }
             Exit::WaitingForApproval
         }

@@ -11,6 +11,7 @@
 )]
 
 pub mod apply;
+pub mod approve;
 pub mod args;
 pub mod carry;
 pub mod completions;
@@ -18,6 +19,7 @@ pub mod diagnostics;
 pub mod error;
 pub mod exit;
 pub mod fmt;
+pub mod given;
 pub mod graph;
 pub mod history;
 pub mod init;
@@ -81,6 +83,7 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Plan(args) => wait(plan::run(&args, cx)),
         Command::Show(args) => show::run(&args, cx),
         Command::Rehearse(args) => rehearse::run(&args, cx),
+        Command::Approve(args) => approve::run(&args, cx),
         Command::Apply(args) => wait(apply::run(&args, cx)),
         Command::Resume(args) => wait(resume::run(&args, cx)),
         Command::Status(args) => wait(status::run(&args, cx)),

@@ -65,8 +65,8 @@ impl PathError {
     pub fn help(&self) -> String {
         match self {
             PathError::Downgrade { .. } => {
-                "upgrades only go forward; `orthid rollback` takes a release back to where a run \
-                 started from"
+                "upgrades only go forward; `helm rollback` takes the app back, and only where the \
+                 older app runs on the schema"
                     .to_owned()
             }
             PathError::NotOffered { nearest, offered, .. } if nearest.is_empty() => match offered {
@@ -79,7 +79,10 @@ impl PathError {
             },
             PathError::NotOffered { nearest, .. } => {
                 let names: Vec<String> = nearest.iter().map(Version::to_string).collect();
-                format!("nearest on offer: {}; `orthid versions` lists all", names.join(", "))
+                format!(
+                    "nearest on offer: {}; `helm search repo --versions` lists all",
+                    names.join(", ")
+                )
             }
             PathError::OutsideRange { .. } => {
                 "review the plan for the installed version, then widen `from`".to_owned()

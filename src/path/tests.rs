@@ -155,7 +155,7 @@ fn there_is_no_way_back() {
         "",
         expect![[r#"
             2.7.1 is installed and the plan's target 2.6.3 is older [orthid::plan::downgrade]
-            upgrades only go forward; `orthid rollback` takes a release back to where a run started from
+            upgrades only go forward; `helm rollback` takes the app back, and only where the older app runs on the schema
         "#]],
     );
 }
@@ -169,7 +169,7 @@ fn what_is_not_offered_names_what_is_near() {
         "",
         expect![[r#"
             version 2.7.4 is not offered by the chart source [orthid::plan::version_not_offered]
-            nearest on offer: 2.5.0, 2.6.0, 2.6.3, 2.7.0, 2.7.1, 2.8.0; `orthid versions` lists all
+            nearest on offer: 2.5.0, 2.6.0, 2.6.3, 2.7.0, 2.7.1, 2.8.0; `helm search repo --versions` lists all
         "#]],
     );
     check(

@@ -7,6 +7,7 @@
 mod change;
 pub mod checks;
 mod diff;
+mod environment;
 mod error;
 mod failure_map;
 mod file;

@@ -4,6 +4,7 @@
 //! `executor` (the loop), `report` (what became of it). `event`, `state`, `schedule` and `report` are pure; `executor` is
 //! the one module of the crate that joins plan, store and world.
 
+pub mod approval;
 mod attempt;
 mod clock;
 mod event;

@@ -315,6 +315,88 @@ run "fails" {
     assert!(looked_at > 3, "the state and the evidence were looked at");
 }
 
+#[test]
+fn a_variable_that_is_not_set_is_found_before_anything_happens() {
+    let plan = r#"
+run "first" {
+  command    = ["sh", "-c", "echo first >> lines"]
+  idempotent = true
+}
+
+run "last" {
+  depends_on = [run.first]
+  command    = ["true"]
+  env        = { PASSWORD = env("NOT_SET_ANYWHERE") }
+  idempotent = true
+}
+"#;
+    let desk = Desk::new(plan);
+    desk.apply().code(1).says("NOT_SET_ANYWHERE, read by run.last");
+    assert_eq!(desk.lines(), [""; 0]);
+}
+
+/// A plan that waits for an approval in the middle, by these keys.
+fn gated(keys: &str) -> String {
+    let steps = r#"
+run "before" {
+  command    = ["sh", "-c", "echo before >> lines"]
+  idempotent = true
+}
+
+approve "go" {
+  depends_on = [run.before]
+  keys       = KEYS
+}
+
+run "after" {
+  depends_on = [approve.go]
+  command    = ["sh", "-c", "echo after >> lines"]
+  idempotent = true
+}
+"#;
+    steps.replace("KEYS", keys)
+}
+
+#[test]
+fn without_keys_an_approval_is_given_by_name() {
+    let desk = Desk::new(&gated("[]"));
+    desk.apply().code(5).says("-approve 'approve.go'");
+    assert_eq!(desk.lines(), ["before"]);
+    desk.run(&["resume"]).code(5);
+    desk.run(&["resume", "-approve", "approve.stop"]).code(1).says("it has approve.go");
+    desk.run(&["resume", "-approve", "approve.go"]).code(0);
+    assert_eq!(desk.lines(), ["before", "after"]);
+    assert!(desk.run(&["report"]).code(0).stdout.contains("ada@"));
+}
+
+#[test]
+fn with_keys_an_approval_is_signed() {
+    let desk = Desk::new("");
+    for name in ["ada.pem", "eve.pem"] {
+        let made = Command::new("openssl")
+            .args(["genpkey", "-algorithm", "ed25519", "-out"])
+            .arg(desk.path(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let public = desk.run(&["approve", "-key", "ada.pem", "-public-key"]).code(0).stdout;
+    fs::write(desk.path("plan.hcl"), gated(&format!("[\"{}\"]", public.trim()))).unwrap();
+    desk.run(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
+    desk.run(&["plan", "plan.hcl", "-out", "other.plan"]).code(0);
+    desk.run(&["apply", "saved.plan"]).code(5).says("orthid approve PLAN -key FILE");
+    // By name is not enough, another's key is not, and another plan's approval is not.
+    desk.run(&["resume", "-approve", "approve.go"]).code(1).says("a key that it lists");
+    desk.run(&["approve", "saved.plan", "-key", "eve.pem"]).code(1).says("lists this key");
+    desk.run(&["approve", "other.plan", "-key", "ada.pem", "-out", "other.json"]).code(0);
+    desk.run(&["resume", "-approval", "other.json"]).code(3).says("another plan");
+    assert_eq!(desk.lines(), ["before"]);
+    desk.run(&["approve", "saved.plan", "-key", "ada.pem", "-by", "Ada", "-out", "ok.json"])
+        .code(0);
+    desk.run(&["resume", "-approval", "ok.json"]).code(0).says("run succeeded");
+    assert_eq!(desk.lines(), ["before", "after"]);
+    assert!(desk.run(&["report"]).code(0).stdout.contains("Ada ("));
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

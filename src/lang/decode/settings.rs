@@ -288,7 +288,7 @@ impl Settings {
             )
             .label(upgrade.from_span.unwrap_or(upgrade.span), "only higher versions")
             .label(upgrade.to_span, "the target")
-            .help("a plan goes up; to go back, use `orthid rollback`")
+            .help("a plan only goes up; `helm rollback` takes the app back where the schema allows it")
         })
     }
 }

@@ -38,7 +38,8 @@ fn helm_4_drives_the_same_upgrade() {
 fn two_minors_are_two_hops() {
     let place = installed!("orthid-hops", HELM_3, "2.5.0");
     place.plan("orthid-2.5-to-2.7.hcl", &[]);
-    place.upgrade().code(0);
+    place.upgrade().code(5).says("approve.window");
+    place.orthid(&["resume", "-approve", "approve.window[\"2.6.3\"]"]).code(0);
     assert_eq!(
         place.revisions(),
         ["superseded orthid-2.5.0", "superseded orthid-2.6.3", "deployed orthid-2.7.1"]

@@ -1,0 +1,238 @@
+//! Signed approvals: who says yes to which steps of which plan, in a DSSE envelope
+//! (<https://github.com/secure-systems-lab/dsse>) that ed25519 keys sign.
+//!
+//! Must not: read files or a clock. What is approved is a plan's digest, so a changed plan has no approval.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::GivenApproval;
+use crate::model::{Address, StepSpec};
+use crate::plan::Plan;
+
+const PAYLOAD_TYPE: &str = "application/vnd.orthid.approval+json";
+const FORMAT_VERSION: u32 = 1;
+
+/// What an approver says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    pub format_version: u32,
+    /// The plan's digest.
+    pub plan: String,
+    pub steps: Vec<Address>,
+    pub by: String,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// A statement and its signature, as DSSE spells them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    payload: String,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopeSignature {
+    /// The public key, in Base64.
+    keyid: String,
+    sig: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApprovalError {
+    #[error("it is not an approval: {0}")]
+    NotAnApproval(String),
+    #[error("no signature of it is right: it was changed after it was signed")]
+    NotSigned,
+    #[error("it approves another plan, {0}")]
+    AnotherPlan(String),
+    #[error("the plan has no approve step `{0}`")]
+    NoSuchStep(Address),
+    #[error("the key that signed it, {key}, is not among those that may approve {step}")]
+    KeyNotAllowed { step: Address, key: String },
+}
+
+/// A private key as `openssl genpkey -algorithm ed25519` writes it.
+pub struct ApproverKey(SigningKey);
+
+impl std::fmt::Debug for ApproverKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ApproverKey").field(&self.public()).finish()
+    }
+}
+
+impl ApproverKey {
+    /// Reads PKCS #8 in PEM. The error does not repeat what was read.
+    pub fn from_pem(pem: &str) -> Result<Self, ApprovalError> {
+        SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| {
+            ApprovalError::NotAnApproval("the key is not an ed25519 private key in PEM".to_owned())
+        })
+    }
+
+    /// The public key, as an `approve` step's `keys` lists it.
+    pub fn public(&self) -> String {
+        STANDARD.encode(self.0.verifying_key().as_bytes())
+    }
+
+    pub fn sign(&self, plan: &str, steps: Vec<Address>, by: &str, at: &str) -> Envelope {
+        let statement = Statement {
+            format_version: FORMAT_VERSION,
+            plan: plan.to_owned(),
+            steps,
+            by: by.to_owned(),
+            at: at.to_owned(),
+        };
+        let payload = serde_json::to_vec(&statement).expect("a statement is plain data");
+        let sig = self.0.sign(&encoded(PAYLOAD_TYPE, &payload));
+        Envelope {
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload: STANDARD.encode(payload),
+            signatures: vec![EnvelopeSignature {
+                keyid: self.public(),
+                sig: STANDARD.encode(sig.to_bytes()),
+            }],
+        }
+    }
+}
+
+/// DSSE's pre-authentication encoding: what is signed covers the type too.
+fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+/// The keys that each approve step of a plan takes; none where anyone at the terminal may say yes.
+pub fn approve_steps(plan: &Plan) -> BTreeMap<Address, &[String]> {
+    let steps = plan.steps.iter().filter_map(|step| {
+        let StepSpec::Approve(spec) = &step.spec else { return None };
+        Some((step.address.clone(), spec.keys.as_slice()))
+    });
+    steps.collect()
+}
+
+/// Reads an approval and gives what it approves of this plan. One that approves less than it says is refused as a whole.
+pub fn verify(
+    bytes: &[u8],
+    digest: &str,
+    plan: &Plan,
+) -> Result<BTreeMap<Address, GivenApproval>, ApprovalError> {
+    let not_one = |error: &dyn std::fmt::Display| ApprovalError::NotAnApproval(error.to_string());
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| not_one(&error))?;
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(not_one(&format!("its type is `{}`", envelope.payload_type)));
+    }
+    let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
+    let signed = encoded(&envelope.payload_type, &payload);
+    let key = envelope.signatures.iter().find(|signature| is_right(signature, &signed));
+    let key = key.map(|signature| &signature.keyid).ok_or(ApprovalError::NotSigned)?;
+    // Only what is signed is read.
+    let statement: Statement = serde_json::from_slice(&payload).map_err(|error| not_one(&error))?;
+    if statement.format_version != FORMAT_VERSION {
+        return Err(not_one(&format!("its format {} is not known", statement.format_version)));
+    }
+    if statement.plan != digest {
+        return Err(ApprovalError::AnotherPlan(statement.plan));
+    }
+    let gates = approve_steps(plan);
+    let mut given = BTreeMap::new();
+    for step in statement.steps {
+        let keys = gates.get(&step).ok_or_else(|| ApprovalError::NoSuchStep(step.clone()))?;
+        if !keys.is_empty() && !keys.contains(key) {
+            return Err(ApprovalError::KeyNotAllowed { step, key: key.clone() });
+        }
+        let by = format!("{} ({key})", statement.by);
+        let envelope = String::from_utf8_lossy(bytes).trim().to_owned();
+        given.insert(step, GivenApproval { by, statement: envelope });
+    }
+    Ok(given)
+}
+
+fn is_right(signature: &EnvelopeSignature, signed: &[u8]) -> bool {
+    let check = || {
+        let key: [u8; 32] = STANDARD.decode(&signature.keyid).ok()?.try_into().ok()?;
+        let key = VerifyingKey::from_bytes(&key).ok()?;
+        let sig = Signature::from_slice(&STANDARD.decode(&signature.sig).ok()?).ok()?;
+        key.verify_strict(signed, &sig).ok()
+    };
+    check().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ApproveSpec, OnFailure, Retry, Step, StepKind};
+
+    fn key(seed: u8) -> ApproverKey {
+        ApproverKey(SigningKey::from_bytes(&[seed; 32]))
+    }
+
+    fn plan(keys: &[&ApproverKey]) -> Plan {
+        let keys = keys.iter().map(|key| key.public()).collect();
+        let spec = StepSpec::Approve(ApproveSpec { keys, deadline_ms: None });
+        let step = Step {
+            address: go(),
+            hop: None,
+            description: None,
+            depends_on: Vec::new(),
+            when: None,
+            timeout_ms: None,
+            retry: Retry::default(),
+            on_failure: OnFailure::default(),
+            rollback: None,
+            spec,
+        };
+        Plan { steps: vec![step], ..Plan::default() }
+    }
+
+    fn go() -> Address {
+        Address::new(StepKind::Approve, "go")
+    }
+
+    fn signed(by: &ApproverKey) -> Vec<u8> {
+        let envelope = by.sign("d1", vec![go()], "ada", "2026-01-02T03:04:05Z");
+        serde_json::to_vec(&envelope).unwrap()
+    }
+
+    #[test]
+    fn a_signed_approval_is_taken_for_its_plan_and_step() {
+        let ada = key(1);
+        let given = verify(&signed(&ada), "d1", &plan(&[&key(2), &ada])).unwrap();
+        assert_eq!(given[&go()].by, format!("ada ({})", ada.public()));
+        let unnamed = verify(&signed(&ada), "d1", &plan(&[])).unwrap();
+        assert_eq!(unnamed.len(), 1, "without keys, anybody's will do");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let (ada, eve) = (key(1), key(9));
+        let refused = |bytes: &[u8], digest: &str, plan: &Plan| {
+            verify(bytes, digest, plan).unwrap_err().to_string()
+        };
+        let by_ada = signed(&ada);
+        assert!(refused(&signed(&eve), "d1", &plan(&[&ada])).contains("not among those"));
+        assert_eq!(refused(&by_ada, "d2", &plan(&[&ada])), "it approves another plan, d1");
+        assert!(refused(&by_ada, "d1", &Plan::default()).contains("no approve step `approve.go`"));
+        assert!(refused(b"{}", "d1", &plan(&[&ada])).contains("not an approval"));
+        // Another's name on one's own signature, and a changed payload.
+        let mut envelope: Envelope = serde_json::from_slice(&by_ada).unwrap();
+        envelope.signatures[0].keyid = eve.public();
+        let forged = serde_json::to_vec(&envelope).unwrap();
+        assert!(refused(&forged, "d1", &plan(&[&eve])).contains("no signature"));
+        let mut envelope: Envelope = serde_json::from_slice(&by_ada).unwrap();
+        let payload = STANDARD.decode(&envelope.payload).unwrap();
+        let payload = String::from_utf8(payload).unwrap().replace("d1", "d2");
+        envelope.payload = STANDARD.encode(payload);
+        let changed = serde_json::to_vec(&envelope).unwrap();
+        assert!(refused(&changed, "d2", &plan(&[&ada])).contains("no signature"));
+    }
+}
