@@ -21,3 +21,4 @@ mod storage_faults;
 mod store_contract;
 mod store_postgres;
 mod support;
+mod world_contract;
