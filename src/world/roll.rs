@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use semver::Version;
 use serde_json::json;
 
 use super::chart::ChartSource;
@@ -34,7 +35,7 @@ use super::render::ValuesFiles;
 use super::site::Site;
 use super::watcher::Watcher;
 use super::{Observation, workload};
-use crate::model::{Outputs, RollSpec, StepSpec};
+use crate::model::{Outputs, RollSpec, StepSpec, VersionOf};
 use crate::run::Failure;
 
 const RUN_LABEL: &str = "orthid-run";
@@ -193,6 +194,7 @@ async fn serving_revision(site: &Site<'_>, desk: &Desk, spec: &RollSpec) -> Resu
     let newest = revisions.last().ok_or_else(|| permanent("the release is not installed"))?;
     let before = serving(&revisions)
         .ok_or_else(|| permanent("the release has no revision that was ever deployed"))?;
+    refuse_another_version(site, desk, &revisions, before).await?;
     if !newest.is_pending() {
         return Ok(before);
     }
@@ -207,6 +209,39 @@ async fn serving_revision(site: &Site<'_>, desk: &Desk, spec: &RollSpec) -> Resu
     ));
     roll_back(site, desk, before, spec, true).await?;
     Ok(before)
+}
+
+/// Somebody may have upgraded since the plan was made, or while the run was paused: to go on would take that back.
+async fn refuse_another_version(
+    site: &Site<'_>,
+    desk: &Desk,
+    revisions: &[Revision],
+    serving: u32,
+) -> Result<(), Failure> {
+    let of_this_run = |revision: &&Revision| {
+        revision.number == serving && revision.labels.get(RUN_LABEL) == Some(&site.cx.run.0)
+    };
+    let hop = site.cx.step.hop.and_then(|index| site.cx.plan.hops.get(index));
+    let Some(hop) = hop.filter(|_| !revisions.iter().any(|r| of_this_run(&r))) else {
+        return Ok(());
+    };
+    let chart = desk.releases.get(serving).await?.chart.metadata;
+    let found = match site.release()?.version_of {
+        VersionOf::Chart => Some(chart.version),
+        VersionOf::App => chart.app_version,
+    };
+    if found.as_deref().and_then(|version| Version::parse(version.trim_start_matches('v')).ok())
+        == Some(hop.from.clone())
+    {
+        return Ok(());
+    }
+    let found = found.unwrap_or_else(|| "an unknown version".to_owned());
+    Err(permanent(format!(
+        "revision {serving} serves {found}, and this step goes from {} to {}: the release was changed by \
+         somebody else",
+        hop.from, hop.to
+    ))
+    .help("nothing was rolled; make a new plan for what is installed now"))
 }
 
 async fn roll_back(
