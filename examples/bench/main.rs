@@ -12,6 +12,8 @@
 
 mod disk;
 mod engine;
+#[path = "../../tests/it/support/hostile.rs"]
+mod hostile;
 mod plans;
 #[allow(dead_code, reason = "tests use more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
@@ -41,7 +43,7 @@ struct Args {
     sections: Vec<String>,
 }
 
-const SECTIONS: [&str; 6] = ["layers", "disk", "linear", "share", "static", "dbos"];
+const SECTIONS: [&str; 7] = ["layers", "disk", "linear", "share", "static", "hostile", "dbos"];
 
 struct Bench {
     args: Args,
@@ -68,6 +70,7 @@ fn main() {
             "linear" => bench.linear(),
             "share" => bench.share(),
             "static" => bench.without_applying(),
+            "hostile" => bench.hostile(),
             "dbos" => bench.dbos(),
             other => unreachable!("{other} is in the list"),
         }
@@ -229,7 +232,8 @@ impl Bench {
 
     fn without_applying(&mut self) {
         let mut before: Option<(f64, f64)> = None;
-        for steps in [1_000, 10_000, 100_000].map(|steps| self.scale(steps)) {
+        for (steps, most_s) in [(1_000, 1.0), (10_000, 1.0), (100_000, f64::NAN)] {
+            let steps = self.scale(steps);
             let file = self.write_plan(steps);
             let (mut validate, mut graph) = (Samples::default(), Samples::default());
             for _ in 0..3 {
@@ -247,7 +251,34 @@ impl Bench {
                 None => (String::new(), f64::NAN),
             };
             self.report.row(&what, ours, beside, ratio, Wanted::Nothing);
+            if !most_s.is_nan() {
+                let slower = now.0.max(now.1);
+                let what = format!("{steps} steps: the slower of the two; a second");
+                let (ours, most) = (format!("{} s", number(slower)), Wanted::AtMost(1.0));
+                self.report.row(&what, ours, format!("{most_s} s"), slower / most_s, most);
+            }
             before = Some(now);
+        }
+    }
+
+    /// Plans that mean harm: `validate` ends, soon and small.
+    fn hostile(&mut self) {
+        const MOST_MIB: f64 = 256.0;
+        for (name, text) in hostile::plans() {
+            let file = self.fresh("hostile").join("plan.hcl");
+            std::fs::write(&file, text).unwrap();
+            let (mut took, mut peak) = (Samples::default(), Samples::default());
+            for _ in 0..3 {
+                let mut command = Command::new(&self.args.orthid);
+                command.args(["validate", "plan.hcl"]).current_dir(file.parent().unwrap());
+                let ran = process::run_to(&mut command, &[0, 1]);
+                took.add_seconds(ran.took);
+                peak.add(ran.peak_mib);
+            }
+            let what = format!("validate of a hostile plan, {name}; 1 s, {MOST_MIB} MiB");
+            let ours = format!("{}; {}", took.show("s"), peak.show("MiB"));
+            let ratio = took.median().max(peak.median() / MOST_MIB);
+            self.report.row(&what, ours, String::new(), ratio, Wanted::AtMost(1.0));
         }
     }
 

@@ -12,6 +12,14 @@ pub struct Ran {
 /// # Panics
 /// Where the program can't be started or fails: a measurement of a failure would be worse than none.
 pub fn run(command: &mut Command) -> Ran {
+    run_to(command, &[0])
+}
+
+/// As [`run`], of a program that may end with any of these codes.
+///
+/// # Panics
+/// Where it ends with another, or by a signal.
+pub fn run_to(command: &mut Command, codes: &[i32]) -> Ran {
     let log = tempfile::NamedTempFile::new().unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().unwrap());
     let started = Instant::now();
@@ -33,7 +41,7 @@ pub fn run(command: &mut Command) -> Ran {
         pause = (pause * 2).min(Duration::from_millis(5));
     };
     let took = started.elapsed();
-    if !status.success() {
+    if !status.code().is_some_and(|code| codes.contains(&code)) {
         let said = std::fs::read_to_string(log.path()).unwrap_or_default();
         let end: Vec<&str> = said.lines().rev().take(15).collect();
         panic!("{command:?}: {status}\n{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));

@@ -3,7 +3,7 @@
 //! Must not: decide an order; [`order`](super::order) and the author do.
 
 use super::safety::{self, Rule, Violation};
-use super::{Builder, Cycle, Draft, GraphError, StepGraph};
+use super::{Builder, Cycle, GraphError, StepGraph};
 use crate::lang::{Code, Config, Diagnostic, Diagnostics};
 use crate::model::{Address, Hop, Step};
 
@@ -54,13 +54,10 @@ fn checked(config: &Config, steps: Vec<Step>) -> Result<StepGraph, Diagnostics> 
 }
 
 fn seal(config: &Config, steps: Vec<Step>) -> Result<StepGraph, GraphError> {
-    let mut builder = Builder::new();
-    builder.extend(steps.into_iter().map(|step| {
-        let block = config.step_block(&step.address);
-        let placed = block.is_some_and(|block| block.depends_on.is_some());
-        Draft { step, placed }
-    }));
-    builder.seal()
+    let placed = |step: &Step| {
+        config.step_block(&step.address).is_some_and(|block| block.depends_on.is_some())
+    };
+    Builder::of(steps, placed).seal()
 }
 
 fn placed(config: &Config, code: Code, message: &str, step: &Address, label: &str) -> Diagnostic {

@@ -14,10 +14,12 @@ pub struct Draft {
     pub placed: bool,
 }
 
-/// Collects drafts until [`Builder::seal`].
+/// Collects drafts until [`Builder::seal`]. Steps are large and there may be 100,000 of them, so they are moved as
+/// seldom as can be: what is known beside a step stands beside it.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
-    drafts: Vec<Draft>,
+    steps: Vec<Step>,
+    placed: Vec<bool>,
 }
 
 impl Builder {
@@ -25,8 +27,16 @@ impl Builder {
         Builder::default()
     }
 
+    /// Steps, of which `placed` tells those whose place their author gave.
+    pub fn of(steps: Vec<Step>, placed: impl Fn(&Step) -> bool) -> Builder {
+        let placed = steps.iter().map(placed).collect();
+        Builder { steps, placed }
+    }
+
     pub fn add(&mut self, draft: Draft) {
-        self.drafts.push(draft);
+        let Draft { step, placed } = draft;
+        self.steps.push(step);
+        self.placed.push(placed);
     }
 
     /// Adds the recommended order (see [`order`]) and seals.
@@ -34,12 +44,12 @@ impl Builder {
     /// # Errors
     /// Cycles are reported from what the author wrote alone: the recommended order can't make one.
     pub fn seal(self) -> Result<StepGraph, GraphError> {
-        StepGraph::from_steps(order::complete(self.drafts)?)
+        StepGraph::from_steps(order::complete(self.steps, self.placed)?)
     }
 }
 
 impl Extend<Draft> for Builder {
     fn extend<T: IntoIterator<Item = Draft>>(&mut self, drafts: T) {
-        self.drafts.extend(drafts);
+        drafts.into_iter().for_each(|draft| self.add(draft));
     }
 }

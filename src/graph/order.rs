@@ -14,10 +14,9 @@
 //!
 //! Where many steps wait for many, a checkpoint of our own joins them, so that edges stay linear in the steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::GraphError;
-use super::builder::Draft;
 use super::sealed::{self, during};
 use crate::model::{Address, OnFailure, Retry, Step, StepKind, StepSpec};
 
@@ -38,10 +37,13 @@ fn phase(kind: StepKind) -> Option<u8> {
 }
 
 /// Steps with the recommended order written into their `depends_on`.
-pub(super) fn complete(mut drafts: Vec<Draft>) -> Result<Vec<Step>, GraphError> {
-    drafts.sort_by(|a, b| (a.step.hop, &a.step.address).cmp(&(b.step.hop, &b.step.address)));
-    let (steps, placed): (Vec<Step>, Vec<bool>) =
-        drafts.into_iter().map(|draft| (draft.step, draft.placed)).unzip();
+pub(super) fn complete(
+    mut steps: Vec<Step>,
+    mut placed: Vec<bool>,
+) -> Result<Vec<Step>, GraphError> {
+    let sorted = sealed::sorted(&steps);
+    sealed::arrange(&mut placed, sorted.clone());
+    sealed::arrange(&mut steps, sorted);
     let topological = sealed::topological(&sealed::resolve(&steps)?)?;
     let mut order = Order::new(steps, placed);
     let phases = order.phases(&topological);
@@ -68,7 +70,7 @@ struct Order {
 
 impl Order {
     fn new(steps: Vec<Step>, placed: Vec<bool>) -> Order {
-        let numbers: BTreeMap<&Address, usize> =
+        let numbers: HashMap<&Address, usize> =
             steps.iter().enumerate().map(|(n, step)| (&step.address, n)).collect();
         let looked_up = |addresses: &[Address]| {
             addresses.iter().map(|address| numbers[address]).collect::<Vec<usize>>()

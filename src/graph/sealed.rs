@@ -35,16 +35,11 @@ pub struct RollbackEdge<'a> {
 impl StepGraph {
     /// Seals steps whose `depends_on` is complete, as a saved plan's is. No order is added.
     pub fn from_steps(mut steps: Vec<Step>) -> Result<StepGraph, GraphError> {
-        steps.sort_by(|a, b| (a.hop, &a.address).cmp(&(b.hop, &b.address)));
+        let sorted = sorted(&steps);
+        arrange(&mut steps, sorted);
         let links = resolve(&steps)?;
         let order = topological(&links)?;
-        let mut position = vec![0u32; steps.len()];
-        for (at, node) in order.iter().enumerate() {
-            position[*node as usize] = at as u32;
-        }
-        let mut slots: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
-        let steps: Vec<Step> =
-            order.iter().filter_map(|node| slots[*node as usize].take()).collect();
+        arrange(&mut steps, order);
         let numbers =
             steps.iter().enumerate().map(|(n, step)| (step.address.clone(), n as u32)).collect();
         let mut graph = StepGraph {
@@ -186,6 +181,29 @@ pub(super) fn during(step: &Step) -> &[Address] {
         | StepSpec::Smoke(_)
         | StepSpec::Run(_)
         | StepSpec::Checkpoint => &[],
+    }
+}
+
+/// The numbers of steps by hop, then by address.
+pub(super) fn sorted(steps: &[Step]) -> Vec<u32> {
+    let key = |n: &u32| (steps[*n as usize].hop, &steps[*n as usize].address);
+    let mut numbers: Vec<u32> = (0..steps.len() as u32).collect();
+    numbers.sort_by(|a, b| key(a).cmp(&key(b)));
+    numbers
+}
+
+/// Moves what is at `order[n]` to `n`, each once and without a second copy of all.
+pub(super) fn arrange<T>(items: &mut [T], mut order: Vec<u32>) {
+    for start in 0..order.len() {
+        let mut at = start;
+        loop {
+            let from = std::mem::replace(&mut order[at], at as u32) as usize;
+            if from == start || from == at {
+                break;
+            }
+            items.swap(at, from);
+            at = from;
+        }
     }
 }
 

@@ -17,7 +17,11 @@ pub(super) const MAX_VALUE_WEIGHT: u64 = 4_000_000;
 /// Collections in collections.
 pub(super) const MAX_VALUE_DEPTH: u16 = 64;
 /// Steps that a plan may be instantiated to.
-pub(super) const MAX_STEPS: usize = 200_000;
+pub(super) const MAX_STEPS: usize = 100_000;
+/// Locals of a plan, attributes of one block, and elements that one object may be written with.
+pub(super) const MAX_NAMES: usize = 100_000;
+/// Blocks that may stand together: the steps, and what a plan has besides.
+pub(super) const MAX_BLOCKS: usize = MAX_STEPS + 10_000;
 
 #[derive(Debug)]
 pub(super) struct Budget {

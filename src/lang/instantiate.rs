@@ -3,7 +3,7 @@
 //! Must not: add an order of its own. `depends_on` of a step holds what its author wrote and what its values rest on;
 //! the order by phases is the graph's.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::budget::{Budget, MAX_STEPS};
@@ -12,14 +12,42 @@ use super::decode::{self, Common, Reader, attribute};
 use super::diagnostic::MAX_DIAGNOSTICS;
 use super::eval::{Eval, Evaluator, Failed};
 use super::locals::{self, Which};
-use super::scope::{Moment, Names, PathScope, PlanScope};
+use super::scope::{Instances, Moment, Names, PathScope, PlanScope};
 use super::syntax::{Attribute, Name};
 use super::{Code, Config, Diagnostic, Diagnostics, Value};
 use crate::model::{Address, Hop, Step};
 
 type Files<'a> = &'a dyn Fn(&str) -> Result<String, Diagnostic>;
-/// `for_each` entries of a block at a hop; none where it has no `for_each`.
-type Entries = HashMap<(usize, Option<usize>), Option<Vec<(Value, Value)>>>;
+/// What a block is instantiated for at a hop.
+#[derive(Clone, Default)]
+enum Entries {
+    /// Nothing: it has no part in the hop, or its `for_each` can't be told.
+    #[default]
+    None,
+    One,
+    /// Each entry of its `for_each`.
+    Each(Vec<(Value, Value)>),
+}
+
+impl Entries {
+    fn count(&self) -> usize {
+        match self {
+            Entries::None => 0,
+            Entries::One => 1,
+            Entries::Each(entries) => entries.len(),
+        }
+    }
+
+    fn instances(&self) -> Instances {
+        match self {
+            Entries::None => Instances::None,
+            Entries::One => Instances::One,
+            Entries::Each(entries) => Instances::Keys(
+                entries.iter().map(|(key, _)| key.to_text().unwrap_or_default()).collect(),
+            ),
+        }
+    }
+}
 
 impl Config {
     /// The steps for the hops of a path; a runbook has none. `depends_on` of each holds references and what its author
@@ -76,15 +104,19 @@ pub(super) fn steps(
     let hops: Vec<Option<usize>> =
         if runbook { vec![None] } else { (0..path.hops.len()).map(Some).collect() };
     let entries = entries(plan, blocks, &mut path, &hops, &early, &budget, files, &mut found);
-    let mut made = Made { steps: Vec::new(), left_out: BTreeMap::new(), data: Vec::new() };
-    for hop in hops {
+    let count = entries.iter().flatten().map(Entries::count).sum();
+    let mut made = Made {
+        steps: Vec::with_capacity(count),
+        left_out: BTreeMap::new(),
+        data: Vec::with_capacity(count),
+    };
+    for (hop, entries) in hops.into_iter().zip(entries) {
         let mut locals = early.clone();
         plan.locals.compute(Which::Late, &mut locals, |values, expr| {
             let mut evaluator = Evaluator::new(at_hop(plan, values, &path, hop), &budget, files);
             locals::run(&mut evaluator, expr, &mut found)
         });
-        for (index, block) in blocks.iter().enumerate() {
-            let Some(instances) = entries.get(&(index, hop)) else { continue };
+        for (block, entries) in blocks.iter().zip(entries) {
             let address = path.address(&block.address, hop);
             let names = at_hop(plan, &locals, &path, hop);
             let mut one = |names: Names, address: Address| {
@@ -94,10 +126,11 @@ pub(super) fn steps(
                     found.append(&mut evaluator.found);
                 }
             };
-            match instances {
-                None => one(names, address),
-                Some(entries) => {
-                    for entry in entries {
+            match entries {
+                Entries::None => {}
+                Entries::One => one(names, address),
+                Entries::Each(entries) => {
+                    for entry in &entries {
                         let key = entry.0.to_text().unwrap_or_else(|| Arc::from(""));
                         one(Names { each: Some(entry), ..names }, address.clone().with_key(&*key));
                     }
@@ -147,17 +180,16 @@ fn entries(
     budget: &Budget,
     files: Files,
     found: &mut Vec<Diagnostic>,
-) -> Entries {
-    let mut all = Entries::new();
-    let mut instances = HashMap::new();
+) -> Vec<Vec<Entries>> {
+    let mut all = vec![vec![Entries::None; blocks.len()]; hops.len()];
     let mut count = 0usize;
-    for hop in hops {
-        for (index, block) in blocks.iter().enumerate() {
+    for (hop, row) in hops.iter().zip(&mut all) {
+        for (block, place) in blocks.iter().zip(row) {
             if !path.admits(block.hops, *hop) {
                 continue;
             }
             let entries = match attribute(&block.block.body, "for_each") {
-                None => None,
+                None => Entries::One,
                 Some(attribute) => {
                     let names = Names {
                         plan,
@@ -172,12 +204,12 @@ fn entries(
                     let entries = for_each(&mut evaluator, attribute);
                     found.append(&mut evaluator.found);
                     match entries {
-                        Ok(entries) => Some(entries),
+                        Ok(entries) => Entries::Each(entries),
                         Err(Failed) => continue,
                     }
                 }
             };
-            count += entries.as_ref().map_or(1, Vec::len);
+            count += entries.count();
             if count > MAX_STEPS {
                 found.push(
                     Diagnostic::new(
@@ -186,16 +218,13 @@ fn entries(
                     )
                     .label(block.span, "one too many"),
                 );
-                return all;
+                // What would not fit is not looked at either: its references would only seem to be wrong.
+                return Vec::new();
             }
-            let keys = entries.as_ref().map(|entries| {
-                entries.iter().map(|(key, _)| key.to_text().unwrap_or_default()).collect()
-            });
-            instances.insert((index, *hop), keys);
-            all.insert((index, *hop), entries);
+            *place = entries;
         }
     }
-    path.instances = instances;
+    path.instances = all.iter().map(|row| row.iter().map(Entries::instances).collect()).collect();
     all
 }
 

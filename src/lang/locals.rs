@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use super::budget::MAX_NAMES;
 use super::eval::{Evaluator, Failed};
 use super::references::{self, Path};
 use super::syntax::{Body, Expr, Name};
@@ -63,6 +64,13 @@ impl Locals {
                     .label(before, "first given here"),
                 );
                 continue;
+            }
+            if locals.entries.len() == MAX_NAMES {
+                let message = format!("the plan has more than {MAX_NAMES} local values");
+                found.push(
+                    Diagnostic::new(Code::BudgetExceeded, message).label(span, "one too many"),
+                );
+                break;
             }
             locals.index.insert(name.clone(), locals.entries.len());
             let expr = attribute.value.clone();

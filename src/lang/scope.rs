@@ -38,6 +38,18 @@ impl PlanScope {
     }
 }
 
+/// The instances of a block at a hop.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Instances {
+    /// The block has no part in the hop, or its `for_each` can't be told.
+    #[default]
+    None,
+    /// It has no `for_each`.
+    One,
+    /// The keys of its `for_each`.
+    Keys(Vec<Name>),
+}
+
 /// One hop as expressions see it. What only the cluster knows is none while validating.
 #[derive(Clone, Debug)]
 pub(super) struct HopScope {
@@ -53,8 +65,8 @@ pub(super) struct PathScope {
     pub hops: Vec<HopScope>,
     /// Made up, because the installed version is not known.
     pub symbolic: bool,
-    /// `for_each` keys by block and hop; none where the block has no `for_each`. Absent: not instantiated there.
-    pub instances: HashMap<(usize, Option<usize>), Option<Vec<Name>>>,
+    /// By hop (a runbook is one), then by block.
+    pub instances: Vec<Vec<Instances>>,
 }
 
 impl PathScope {
@@ -71,6 +83,14 @@ impl PathScope {
     pub fn symbolic(to: Version) -> PathScope {
         let hop = HopScope { index: 0, from: None, to, kind: None };
         PathScope { hops: vec![hop], symbolic: true, ..PathScope::default() }
+    }
+
+    /// The instances of a block at a hop.
+    pub fn instances(&self, block: usize, hop: Option<usize>) -> &Instances {
+        // Of a path with hops, only those at a hop can be told.
+        let row = if self.hops.is_empty() { Some(0) } else { hop };
+        let of_hop = row.and_then(|row| self.instances.get(row));
+        of_hop.and_then(|blocks| blocks.get(block)).unwrap_or(&Instances::None)
     }
 
     /// Does a block with this filter have instances at the hop?

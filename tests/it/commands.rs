@@ -124,6 +124,11 @@ fn graphs_are_written_and_printed() {
     orthid(dir.path()).arg("graph").assert().code(0).stdout(starts_with("digraph plan {"));
     orthid(dir.path()).args(["graph", "-format=svg", "-out", "g.svg"]).assert().code(0).stdout("");
     assert!(fs::read_to_string(dir.path().join("g.svg")).unwrap().starts_with("<svg"));
+    orthid(dir.path())
+        .args(["graph", "-format", "mermaid"])
+        .assert()
+        .code(0)
+        .stdout(starts_with("flowchart"));
     let elsewhere = tempfile::tempdir().unwrap();
     let chdir = format!("-chdir={}", dir.path().display());
     orthid(elsewhere.path()).args([&*chdir, "graph"]).assert().code(0);

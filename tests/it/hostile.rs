@@ -1,9 +1,12 @@
 //! Input that means harm: whatever it is, reading it ends soon, with a diagnostic or a plan, and never with a panic.
 //!
-//! Times are not asserted beyond what tells linear from worse: machines differ.
+//! Inside of this process, times are not asserted beyond what tells linear from worse: machines differ. The program
+//! itself runs under limits that the kernel keeps: 256 MiB of data and a second of processor time (more where it was
+//! built for debugging).
 
 use std::time::{Duration, Instant};
 
+use crate::support::hostile;
 use orthid::lang::{Code, Config, Diagnostics, Inputs, Source, inspect};
 
 /// Far above what any of these takes, far below what a quadratic one would.
@@ -32,6 +35,53 @@ fn local(expr: &str) -> String {
 }
 
 const DEEP: usize = 100_000;
+
+/// Ends a program by a signal where it takes more, and fails its allocations.
+fn limited(arguments: &[&str], folder: &std::path::Path) -> std::process::Output {
+    const DATA_KIB: u32 = 256 << 10;
+    const SECONDS: u32 = if cfg!(debug_assertions) { 40 } else { 1 };
+    std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -d {DATA_KIB} && ulimit -t {SECONDS} && exec \"$0\" \"$@\""))
+        .arg(env!("CARGO_BIN_EXE_orthid"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_program_ends_within_its_limits() {
+    let mut failed = Vec::new();
+    for (name, text) in hostile::plans() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("plan.hcl"), text).unwrap();
+        let output = limited(&["validate", "plan.hcl"], dir.path());
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !matches!(output.status.code(), Some(0 | 1)) || said.len() > 1 << 20 {
+            let end: String = said.chars().take(200).collect();
+            failed.push(format!("{name}: {}, {} bytes: {end}", output.status, said.len()));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn files_outside_of_the_plans_folder_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = dir.path().join("plan");
+    std::fs::create_dir(&plan).unwrap();
+    std::fs::write(dir.path().join("secret"), "hunter2").unwrap();
+    std::os::unix::fs::symlink("../secret", plan.join("link")).unwrap();
+    for path in ["../secret", "link", "/etc/hostname", "a/../../secret"] {
+        let text = format!("run \"a\" {{\n  command = [\"echo\", file(\"{path}\")]\n}}\n");
+        std::fs::write(plan.join("plan.hcl"), text).unwrap();
+        let output = limited(&["graph", "plan.hcl"], &plan);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{path}: {said}");
+        assert!(said.contains("plan's folder") && !said.contains("hunter2"), "{path}: {said}");
+    }
+}
 
 #[test]
 fn deep_nesting_is_a_diagnostic() {
@@ -84,7 +134,7 @@ fn large_files_are_read() {
         (0..250_000).map(|n| format!("  name{n} = \"value value value\"\n")).collect();
     let text = format!("locals {{\n{attributes}}}\n");
     assert!(text.len() > 8 << 20);
-    assert!(codes(text).is_empty());
+    assert_eq!(codes(text), [Code::BudgetExceeded]);
     let comments =
         "# nothing but comments, a line of some length so that it adds up\n".repeat(160_000);
     assert!(codes(comments).is_empty());

@@ -167,6 +167,39 @@ mod tests {
         insta::assert_snapshot!("hostile_mermaid", draw(&graph, &[], Format::Mermaid));
         let svg = draw(&graph, &[], Format::Svg);
         assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
+        well_formed(&svg);
+    }
+
+    /// Every element is closed in turn, attributes are quoted, and text has no bare `&`.
+    fn well_formed(svg: &str) {
+        let tag = regex::Regex::new(r#"^<(/?)([a-z]+)((?: [A-Za-z:-]+="[^"<]*")*)(/?)>"#).unwrap();
+        let entity = regex::Regex::new("^&(amp|lt|gt|quot|#39);").unwrap();
+        let (mut open, mut rest, mut roots) = (Vec::new(), svg, 0);
+        while let Some(at) = rest.find(['<', '&', '>']) {
+            rest = &rest[at..];
+            if let Some(found) = tag.captures(rest) {
+                let (closes, name, empty) =
+                    (&found[1] == "/", found[2].to_owned(), &found[4] == "/");
+                roots += usize::from(open.is_empty());
+                match (closes, empty) {
+                    (true, _) => assert_eq!(open.pop(), Some(name)),
+                    (false, true) => {}
+                    (false, false) => open.push(name),
+                }
+                rest = &rest[found[0].len()..];
+            } else {
+                assert!(entity.is_match(rest), "neither a tag nor an entity: {rest:.60}");
+                rest = &rest[1..];
+            }
+        }
+        assert_eq!((open.len(), roots), (0, 1), "one element holds all: {open:?}");
+    }
+
+    #[test]
+    fn a_picture_is_well_formed() {
+        for text in [UPGRADE, "run.a", "roll.app@0\nsmoke.s@0\nroll.app@1\nsmoke.s@1"] {
+            well_formed(&draw(&build(text).unwrap(), &[], Format::Svg));
+        }
     }
 
     #[test]

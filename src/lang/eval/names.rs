@@ -7,7 +7,7 @@ use super::deferred::{Leftover, step_source};
 use super::{Eval, Evaluator, Failed};
 use crate::lang::config::HopFilter;
 use crate::lang::diagnostic::{closest, shown};
-use crate::lang::scope::{Moment, Names, PlanScope};
+use crate::lang::scope::{Instances, Moment, Names, PlanScope};
 use crate::lang::syntax::{Expr, Kind, Name};
 use crate::lang::value::{Deferred, Reference};
 use crate::lang::{Code, Diagnostic, Span, Value, functions, schema};
@@ -408,10 +408,11 @@ fn resolve(names: &Names, block: usize, hop: Option<usize>) -> Option<Reference>
         (HopFilter::First, Some(_)) => Some(0),
         (HopFilter::Last, Some(_)) => Some(path.hops.len().checked_sub(1)?),
     };
-    let keys = path.instances.get(&(block, at))?;
-    let address = path.address(&info.address, at);
-    Some(match keys {
-        None => Reference::Step(address),
-        Some(keys) => Reference::Steps(address, keys.clone()),
-    })
+    match path.instances(block, at) {
+        Instances::None => None,
+        Instances::One => Some(Reference::Step(path.address(&info.address, at))),
+        Instances::Keys(keys) => {
+            Some(Reference::Steps(path.address(&info.address, at), keys.clone()))
+        }
+    }
 }

@@ -43,6 +43,14 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         row(
             G,
+            "base64sha512(string)",
+            "The SHA-512 digest in Base64.",
+            (r#"substr(base64sha512(""), 0, 8)"#, r#""z4PhNX7v""#),
+            (1, Some(1)),
+            Run::Known(base64sha512),
+        ),
+        row(
+            G,
             "jsondecode(string)",
             "A value from JSON.",
             (r#"jsondecode("{\"a\": [1]}").a"#, "[1]"),
@@ -124,6 +132,10 @@ fn base64encode(a: &Arguments) -> Made {
 
 fn base64sha256(a: &Arguments) -> Made {
     a.string(STANDARD.encode(Sha256::digest(a.text(0)?.as_bytes())))
+}
+
+fn base64sha512(a: &Arguments) -> Made {
+    a.string(STANDARD.encode(Sha512::digest(a.text(0)?.as_bytes())))
 }
 
 fn sha256(a: &Arguments) -> Made {

@@ -5,9 +5,11 @@
 
 mod collections;
 mod conversion;
+mod csv;
 mod dates;
 mod encoding;
 mod numeric;
+mod paths;
 mod sets;
 mod strings;
 mod versions;
@@ -122,10 +124,12 @@ pub(super) type Made = Result<Value, Wrong>;
 pub static ALL: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut all = Vec::new();
     all.extend(strings::functions());
+    all.extend(paths::functions());
     all.extend(collections::functions());
     all.extend(sets::functions());
     all.extend(numeric::functions());
     all.extend(encoding::functions());
+    all.extend(csv::functions());
     all.extend(dates::functions());
     all.extend(versions::functions());
     all.extend(conversion::functions());

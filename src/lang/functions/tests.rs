@@ -64,6 +64,9 @@ fn wrong_arguments_are_named() {
         ("regex(\"(\", \"x\")", "`regex`: this regular expression can't be used: unclosed group"),
         ("one([1, 2])", "`one`: the list has 2 elements, not one"),
         ("element([], 0)", "`element`: the list is empty"),
+        ("csvdecode(\"a,b\\n1\")", "`csvdecode`: this is not CSV: row 1 has 1 fields, not 2"),
+        ("csvdecode(\"a,a\")", "`csvdecode`: this is not CSV: the column `a` is there twice"),
+        ("csvdecode(\"\\\"a\")", "`csvdecode`: this is not CSV: a quote is not closed"),
         (
             "timeadd(\"yesterday\", \"1h\")",
             "`timeadd`: this is not a time; one is written \"2026-11-23T08:00:00Z\"",
@@ -71,6 +74,26 @@ fn wrong_arguments_are_named() {
     ];
     for (text, message) in cases {
         assert_eq!(value(text).unwrap_err(), message, "{text}");
+    }
+}
+
+#[test]
+fn tables_and_paths_have_their_edges() {
+    let cases = [
+        (
+            r#"csvdecode("a,b\r\n\"x\"\"y\",\r\n\n,2\n")"#,
+            r#"[{ a = "x\"y", b = "" }, { a = "", b = "2" }]"#,
+        ),
+        (r#"csvdecode("a,b\n1,")"#, r#"[{ a = "1", b = "" }]"#),
+        (r#"csvdecode("")"#, "[]"),
+        (r#"basename("/")"#, r#""/""#),
+        (r#"basename("a/b/")"#, r#""b""#),
+        (r#"dirname("/a")"#, r#""/""#),
+        (r#"dirname("a")"#, r#"".""#),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(value(text), value(expected), "{text}");
+        assert!(value(expected).is_ok(), "{expected}");
     }
 }
 

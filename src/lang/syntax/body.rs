@@ -2,6 +2,7 @@
 
 use super::ast::{Attribute, Block, Body, Label, Name};
 use super::parser::{Parsed, Parser};
+use crate::lang::budget::{MAX_BLOCKS, MAX_NAMES};
 use crate::lang::diagnostic::{MAX_DIAGNOSTICS, shown};
 use crate::lang::{Code, Diagnostic, Span};
 
@@ -88,6 +89,13 @@ impl<'a> Parser<'a> {
             return self.expected("the name of an attribute or a block");
         };
         self.blank()?;
+        if body.attributes.len() == MAX_NAMES || body.blocks.len() == MAX_BLOCKS {
+            let message =
+                format!("more than {MAX_NAMES} attributes or {MAX_BLOCKS} blocks stand together");
+            return Err(Box::new(
+                Diagnostic::new(Code::BudgetExceeded, message).label(span, "one too many"),
+            ));
+        }
         match self.peek() {
             Some(b'=') if !self.at("==") => {
                 self.pos += 1;

@@ -2,6 +2,7 @@
 
 use super::ast::{Binary, Call, Expr, For, Kind, Name, Splat, Step, Unary};
 use super::parser::{Parsed, Parser};
+use crate::lang::budget::MAX_NAMES;
 use crate::lang::value::Number;
 use crate::lang::{Code, Diagnostic, Value};
 
@@ -343,6 +344,13 @@ impl<'a> Parser<'a> {
             self.with_multiline(true, Self::blank)?;
             if self.eat("}") {
                 return Ok(items);
+            }
+            if items.len() == MAX_NAMES {
+                let message = format!("this object is written with more than {MAX_NAMES} elements");
+                return Err(Box::new(
+                    Diagnostic::new(Code::BudgetExceeded, message)
+                        .label(self.here(), "one too many"),
+                ));
             }
             let item = self.with_multiline(false, |parser| {
                 let key = parser.object_key()?;

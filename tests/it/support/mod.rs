@@ -5,6 +5,8 @@
 pub mod broken;
 pub mod chain;
 pub mod disk;
+pub mod hostile;
+pub mod json_schema;
 pub mod plans;
 pub mod pooler;
 pub mod postgres;
