@@ -7,7 +7,7 @@ fn a_release_that_never_serves_is_rolled_back(namespace: &str, helm: &str, fault
     let values = "files  = [\"bad.yaml\"]\n    policy = \"reuse\"";
     place.plan(
         "orthid-2.7.hcl",
-        &[("policy = \"reuse\"", values), ("timeout     = \"5m\"", "timeout     = \"20s\"")],
+        &[("policy = \"reuse\"", values), ("timeout     = \"5m\"", "timeout     = \"40s\"")],
     );
     place.write("bad.yaml", &format!("faults:\n  {fault}\n"));
     place.upgrade().code(6).says("roll.app: failed").says("run rolled back");
