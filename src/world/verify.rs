@@ -291,19 +291,31 @@ pub async fn create_like(live: &Target, name: &str) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Times that a drop is tried.
+const DROP_TRIES: u32 = 5;
+
 /// Drops a database of ours, whoever is still connected to it.
 pub async fn drop_database(live: &Target, name: &str) -> Result<(), DbError> {
     assert!(name.starts_with("orthid_"), "only databases that orthid made are dropped");
     let what = format!("drop database {name}");
     let failed = |e: sqlx::Error| DbError::of(&what, &e);
     let mut connection = maintenance(live).await?;
-    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
-        .bind(name)
-        .execute(&mut connection)
-        .await
-        .map_err(failed)?;
     let statement = format!("drop database if exists {}", quoted(name));
-    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.map_err(failed)?;
+    let mut tries = DROP_TRIES;
+    loop {
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+            .bind(name)
+            .execute(&mut connection)
+            .await
+            .map_err(failed)?;
+        // A backend that was told to end, or an autovacuum worker, may be in the way for a moment.
+        match sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut connection).await {
+            Ok(_) => break,
+            Err(error) if tries == 1 => return Err(failed(error)),
+            Err(_) => tries -= 1,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     let _ = connection.close().await;
     Ok(())
 }

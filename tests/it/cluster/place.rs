@@ -99,6 +99,7 @@ impl Place {
         let namespace = namespace.to_owned();
         let place = Place { namespace, vars, server, folder, _alone: alone };
         place.remove(true);
+        place.drop_scratch_databases();
         let namespace = &place.namespace;
         place.tool("kubectl", &["create", "namespace", namespace]);
         place.tool("kubectl", &["label", "namespace", namespace, LABEL]);
@@ -127,6 +128,18 @@ impl Place {
         self.tool("kubectl", &["delete", "namespace", "--selector", LABEL, &wait]);
         let database = self.namespace.replace('-', "_");
         statement(&self.server, &format!("drop database if exists {database} with (force)"));
+    }
+
+    /// What a test that failed, or was ended, may have left.
+    fn drop_scratch_databases(&self) {
+        let left: Vec<String> = block_on(async {
+            let mut connection = PgConnection::connect(&self.server).await.unwrap();
+            let named = "select datname from pg_database where datname like 'orthid_verify%'";
+            sqlx::query_scalar(named).fetch_all(&mut connection).await.unwrap()
+        });
+        for database in left {
+            statement(&self.server, &format!("drop database {database} with (force)"));
+        }
     }
 
     /// Runs a program that is to succeed, in the project's folder; gives its stdout.
