@@ -1,12 +1,14 @@
 //! Children: argv, never a shell; each in its own process group; output into files, so that a child outlives orthid
 //! unharmed when orthid is killed.
 //!
-//! Flow: the child's pid and start time are written to a marker beside its output before anything waits on it. A
-//! later orthid that finds the marker can tell whether that very process still lives ([`orphan`]) and wait for it
-//! instead of starting another.
+//! Flow: the child writes its pid and start time to a marker beside its output before it becomes the program that is
+//! run. A later orthid that finds the marker can tell whether that very process still lives ([`orphans`]) and wait for
+//! it instead of starting another.
 //!
 //! Guarantees: secrets arrive only by environment or 0600 files; what is kept of the output is redacted; on
 //! cancellation the whole group gets SIGTERM, after a grace period SIGKILL.
+
+mod marker;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,16 +19,14 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::redactor::Redactor;
+pub use marker::orphans;
 
 /// At most this much of each output stream is kept.
 const OUTPUT_LIMIT: u64 = 4 << 20;
-/// How often a process that is not our child is looked at.
-const POLL: Duration = Duration::from_millis(200);
 
 /// A child to be run.
 #[derive(Clone)]
@@ -92,22 +92,6 @@ impl Finished {
     }
 }
 
-/// What is written about a running child, for an orthid that comes later.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marker {
-    pub program: String,
-    pub pid: i32,
-    /// Field 22 of `/proc/PID/stat`: tells this process from a later one with the same pid.
-    pub start_time: u64,
-}
-
-/// A child of an earlier orthid that still runs.
-#[derive(Clone, Debug)]
-pub struct Orphan {
-    pub marker: Marker,
-    path: PathBuf,
-}
-
 /// Runs a child to its end.
 pub async fn run(
     job: &Job,
@@ -117,17 +101,16 @@ pub async fn run(
     let out = job.folder.join(format!("{}.out", job.name));
     let err = job.folder.join(format!("{}.err", job.name));
     create_folder(&job.folder)?;
-    let mut child = command(job)
+    let mut child = command(job)?
         .stdout(Stdio::from(private_file(&out)?))
         .stderr(Stdio::from(private_file(&err)?))
         .spawn()?;
-    let marker = mark(job, &child)?;
     let (status, why) = wait(&mut child, job, cancel).await?;
     let stdout = tail(&out)?;
     let stderr = tail(&err)?;
     keep_redacted(&out, &stdout, redactor)?;
     keep_redacted(&err, &stderr, redactor)?;
-    remove_marker(&marker);
+    marker::remove(&marker::path(&job.folder, &job.name));
     Ok(Finished { status, why, stdout, stderr })
 }
 
@@ -135,7 +118,6 @@ pub async fn run(
 #[derive(Debug)]
 pub struct Piped {
     child: Child,
-    marker: PathBuf,
     err: PathBuf,
     job: Job,
 }
@@ -144,13 +126,12 @@ pub struct Piped {
 pub fn pipe(job: &Job) -> io::Result<Piped> {
     create_folder(&job.folder)?;
     let err = job.folder.join(format!("{}.err", job.name));
-    let child = command(job)
+    let child = command(job)?
         .stdout(Stdio::piped())
         .stderr(Stdio::from(private_file(&err)?))
         .kill_on_drop(true)
         .spawn()?;
-    let marker = mark(job, &child)?;
-    Ok(Piped { child, marker, err, job: job.clone() })
+    Ok(Piped { child, err, job: job.clone() })
 }
 
 impl Piped {
@@ -166,58 +147,22 @@ impl Piped {
         let (status, why) = wait(&mut self.child, &self.job, cancel).await?;
         let stderr = tail(&self.err)?;
         keep_redacted(&self.err, &stderr, redactor)?;
-        remove_marker(&self.marker);
+        marker::remove(&marker::path(&self.job.folder, &self.job.name));
         Ok(Finished { status, why, stdout: String::new(), stderr })
     }
 }
 
-/// The child that an earlier orthid left running under this folder and name, if it still lives.
-pub fn orphan(folder: &Path, name: &str) -> Option<Orphan> {
-    let path = folder.join(format!("{name}.child"));
-    let marker: Marker = serde_json::from_slice(&read(&path).ok()?).ok()?;
-    if start_time(marker.pid) == Some(marker.start_time) {
-        return Some(Orphan { marker, path });
-    }
-    remove_marker(&path);
-    None
-}
-
-/// Every child that an earlier orthid left running under this folder.
-pub fn orphans(folder: &Path) -> Vec<Orphan> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = entries.filter_map(Result::ok).filter_map(|entry| {
-        let path = entry.path();
-        let is_marker = path.extension().is_some_and(|e| e == "child");
-        is_marker.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned())).flatten()
-    });
-    names.filter_map(|name| orphan(folder, &name)).collect()
-}
-
-impl Orphan {
-    /// Waits for the orphan's end; false where it outlived the bound.
-    pub async fn wait(&self, bound: Duration, cancel: &CancellationToken) -> bool {
-        let deadline = tokio::time::Instant::now() + bound;
-        while start_time(self.marker.pid) == Some(self.marker.start_time) {
-            if tokio::time::Instant::now() >= deadline || cancel.is_cancelled() {
-                return false;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        remove_marker(&self.path);
-        true
-    }
-}
-
-fn command(job: &Job) -> Command {
+fn command(job: &Job) -> io::Result<Command> {
     #[expect(clippy::disallowed_methods, reason = "this module is where children are started")]
     let mut command = std::process::Command::new(&job.program);
     command.args(&job.args).env_clear().envs(&job.env).stdin(Stdio::null());
     if let Some(dir) = &job.workdir {
         command.current_dir(dir);
     }
+    marker::write_by_child(&mut command, job, nix::unistd::getpid())?;
     let mut command = Command::from(command);
     command.process_group(0);
-    command
+    Ok(command)
 }
 
 async fn wait(
@@ -246,35 +191,6 @@ fn signal_group(child: &Child, signal: Signal) {
         // The group may be gone already: then there is nothing to signal.
         let _ = killpg(Pid::from_raw(pid), signal);
     }
-}
-
-fn mark(job: &Job, child: &Child) -> io::Result<PathBuf> {
-    let path = job.folder.join(format!("{}.child", job.name));
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
-    let marker = Marker {
-        program: job.program.display().to_string(),
-        pid,
-        start_time: start_time(pid).unwrap_or_default(),
-    };
-    write_private(&path, serde_json::to_string(&marker)?.as_bytes())?;
-    Ok(path)
-}
-
-fn remove_marker(path: &Path) {
-    // A marker that stays is harmless: its start time matches no living process.
-    let _ = std::fs::remove_file(path);
-}
-
-/// When the process was started, in clock ticks since boot; none where it is gone or a zombie.
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = read(Path::new(&format!("/proc/{pid}/stat"))).ok()?;
-    let stat = String::from_utf8_lossy(&stat).into_owned();
-    // The second field is the name in parentheses and may hold anything, spaces and parentheses included.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if fields.next()? == "Z" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 pub fn create_folder(path: &Path) -> io::Result<()> {
@@ -321,7 +237,7 @@ fn keep_redacted(path: &Path, text: &str, redactor: &Redactor) -> io::Result<()>
 mod tests {
     use super::*;
 
-    fn job(folder: &Path, program: &str, args: &[&str]) -> Job {
+    pub(super) fn job(folder: &Path, program: &str, args: &[&str]) -> Job {
         Job {
             program: PathBuf::from(program),
             args: args.iter().map(OsString::from).collect(),
@@ -346,7 +262,7 @@ mod tests {
         assert_eq!(done.stdout, "SECRET=hunter2\n");
         let kept = String::from_utf8(read(&dir.path().join("child.out")).unwrap()).unwrap();
         assert!(!kept.contains("hunter2"), "{kept}");
-        assert!(orphan(dir.path(), "child").is_none());
+        assert!(marker::orphan(dir.path(), "child").is_none());
     }
 
     #[tokio::test]
@@ -364,38 +280,11 @@ mod tests {
         assert_eq!(done.why, Ended::Cancelled);
         let grandchild: i32 = done.stdout.trim().parse().unwrap();
         for _ in 0..50 {
-            if start_time(grandchild).is_none() {
+            if marker::start_time(grandchild).is_none() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the grandchild outlived its group");
-    }
-
-    #[tokio::test]
-    async fn a_living_orphan_is_recognised_and_waited_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = command(&job(dir.path(), "/bin/sleep", &["0.6"])).spawn().unwrap();
-        mark(&job(dir.path(), "/bin/sleep", &[]), &child).unwrap();
-        let found = orphan(dir.path(), "child").expect("the child lives");
-        let cancel = CancellationToken::new();
-        assert!(!found.wait(Duration::from_millis(50), &cancel).await);
-        let waiter = tokio::spawn(async move { child.wait().await });
-        assert!(found.wait(Duration::from_secs(5), &cancel).await);
-        waiter.await.unwrap().unwrap();
-        assert!(orphan(dir.path(), "child").is_none());
-    }
-
-    #[test]
-    fn another_process_with_the_same_pid_is_no_orphan() {
-        let dir = tempfile::tempdir().unwrap();
-        let own = i32::try_from(std::process::id()).unwrap();
-        let marker = Marker { program: "helm".into(), pid: own, start_time: 1 };
-        write_private(
-            &dir.path().join("child.child"),
-            serde_json::to_string(&marker).unwrap().as_bytes(),
-        )
-        .unwrap();
-        assert!(orphan(dir.path(), "child").is_none());
     }
 }
