@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::RunError;
 use super::run_loop::{Run, Underway, takes_place};
+use super::{GivenApproval, RunError};
 use crate::graph::StepGraph;
 use crate::model::{Address, ApproveSpec, Outputs, Step, StepSpec};
 use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
@@ -111,18 +111,23 @@ impl Run<'_> {
             self.note(Event::StepStarted { step: address.clone(), attempt: 1, intent })?;
             schedule.started(&address, &self.state);
         }
-        if !self.state.approvals.contains_key(&address)
-            && let Some(given) = self.options.approvals.get(&address).cloned()
+        let is_overdue = self.is_overdue(step, spec);
+        let given = self.options.approvals.get(&address).cloned();
+        if let Some(GivenApproval { by, statement }) = given.clone()
+            && !self.state.approvals.contains_key(&address)
+            && !is_overdue
         {
-            let (by, statement) = (given.by, given.statement);
             self.note(Event::ApprovalGiven { step: address.clone(), by, statement })?;
         }
         if let Some(by) = self.state.approvals.get(&address) {
             let outputs = Outputs::from([("by".to_owned(), by.clone().into())]);
             self.note(Event::StepSucceeded { step: address.clone(), outputs, adopted: false })?;
             schedule.finished(&address, &self.state);
-        } else if self.is_overdue(step, spec) {
-            let failure = Failure::permanent("nobody approved it before its deadline");
+        } else if is_overdue {
+            let failure = Failure::permanent(match given {
+                None => "nobody approved it before its deadline".to_owned(),
+                Some(given) => format!("the approval by {} came after its deadline", given.by),
+            });
             self.note(Event::StepFailed { step: address.clone(), failure })?;
             schedule.failed(&address, step.on_failure, &self.state);
         } else {
