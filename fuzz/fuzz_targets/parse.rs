@@ -7,7 +7,7 @@ use orthid::lang::{Inputs, Source, inspect};
 
 fuzz_target!(|bytes: &[u8]| {
     let rendered = match Source::from_bytes("fuzz.hcl", bytes.to_vec()) {
-        Ok(source) => inspect(&[source], &Inputs::none()).1.render(80, false),
+        Ok(source) => inspect(&[source], &Inputs::none()).diagnostics.render(80, false),
         Err(found) => found.render(80, false),
     };
     assert!(!rendered.contains('\u{1b}'), "a terminal escape is printed");

@@ -1,13 +1,13 @@
 //! `orthid graph`: the step graph with its rollback edges, drawn.
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::Context;
 use super::args::SourceArgs;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::plan_text::PlanText;
+use super::output::{self, Readers};
+use super::plan_text::{self, PlanText};
 use super::terminal;
 use crate::graph::{self, draw};
 
@@ -53,13 +53,11 @@ impl From<Format> for draw::Format {
 
 pub fn run(args: Args, cx: &Context) -> Result<Exit, CommandError> {
     let Args { source, format, out } = args;
-    let config = PlanText::read(&source)?.load_without_variables(cx)?;
-    let graph = graph::build_for_validation(&config)?;
+    let (graph, warnings) = graph::build_for_validation(PlanText::read(&source)?.inspect(false))?;
+    plan_text::warn(&warnings, cx);
     let drawing = draw::draw(&graph, &[], format.into());
     match out {
-        Some(path) => {
-            fs::write(&path, drawing).map_err(|error| CommandError::io("write", &path, &error))?;
-        }
+        Some(path) => output::write(&path, drawing.as_bytes(), Readers::Everyone)?,
         None => terminal::result(&drawing)?,
     }
     Ok(Exit::Done)

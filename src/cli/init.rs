@@ -315,9 +315,9 @@ mod tests {
 
     fn check(installed: &str, target: &str) -> String {
         let text = plan_text(&spec(), &facts(installed, target), &target.parse().unwrap()).unwrap();
-        let config = lang::load(&[Source::new("upgrade.hcl", &*text)], &Inputs::none())
-            .unwrap_or_else(|found| panic!("{found}\n{text}"));
-        graph::build_for_validation(&config).unwrap();
+        let inspection = lang::inspect(&[Source::new("upgrade.hcl", &*text)], &Inputs::none());
+        let config = inspection.config.clone();
+        graph::build_for_validation(inspection).unwrap_or_else(|found| panic!("{found}\n{text}"));
         assert_eq!(config.release.unwrap().namespace, spec().namespace);
         text
     }

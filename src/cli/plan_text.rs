@@ -8,8 +8,9 @@ use super::args::SourceArgs;
 use super::error::CommandError;
 use super::source::{MAX_FILE_BYTES, PlanFiles, read_confined, read_regular};
 use super::terminal;
+use crate::graph;
 use crate::lang::{
-    self, Config, Diagnostics, Inputs, RawValue, Source, VariableInput, VariableOrigin,
+    self, Config, Diagnostics, Inputs, Inspection, RawValue, Source, VariableInput, VariableOrigin,
 };
 
 /// Prefix of environment variables that hold values of the plan's variables.
@@ -42,7 +43,7 @@ impl PlanText {
     }
 
     /// As much of the plan as can be understood, with everything that is wrong with it.
-    pub fn inspect(&self, require_variables: bool) -> (Config, Diagnostics) {
+    pub fn inspect(&self, require_variables: bool) -> Inspection {
         let files = |path: &str| read_confined(&self.base, path);
         let variables = self.variables.clone();
         lang::inspect(&self.sources, &Inputs { variables, files: &files, require_variables })
@@ -50,21 +51,14 @@ impl PlanText {
 
     /// The plan, understood. Warnings go to stderr.
     pub fn load(&self, cx: &Context) -> Result<Config, CommandError> {
-        self.understood(true, cx)
-    }
-
-    /// The plan as far as it can be understood without values for its variables.
-    pub fn load_without_variables(&self, cx: &Context) -> Result<Config, CommandError> {
-        self.understood(false, cx)
-    }
-
-    fn understood(&self, require_variables: bool, cx: &Context) -> Result<Config, CommandError> {
-        let (config, found) = self.inspect(require_variables);
-        if found.has_errors() {
-            return Err(found.into());
+        let inspection = self.inspect(true);
+        if inspection.diagnostics.has_errors() {
+            return match graph::build_for_validation(inspection) {
+                Ok((_, found)) | Err(found) => Err(found.into()),
+            };
         }
-        warn(&found, cx);
-        Ok(config)
+        warn(&inspection.diagnostics, cx);
+        Ok(inspection.config)
     }
 }
 

@@ -1,7 +1,5 @@
 //! `orthid validate`: everything that is wrong with a plan's text, without a cluster.
 
-use std::collections::BTreeSet;
-
 use super::Context;
 use super::args::SourceArgs;
 use super::diagnostics;
@@ -10,8 +8,7 @@ use super::exit::Exit;
 use super::plan_text::PlanText;
 use super::terminal;
 use crate::graph;
-use crate::lang::{Config, Diagnostics, Severity};
-use crate::model::Address;
+use crate::lang::{Diagnostics, Severity};
 
 /// Check a plan's text, without a cluster
 #[derive(clap::Args, Debug)]
@@ -50,10 +47,9 @@ pub fn run(args: Args, cx: &Context) -> Result<Exit, CommandError> {
         (false, true) => Reader::Sarif,
     };
     let found = match PlanText::read(&source) {
-        Ok(text) => {
-            let (config, found) = text.inspect(false);
-            with_graph(&config, found)
-        }
+        Ok(text) => match graph::build_for_validation(text.inspect(false)) {
+            Ok((_, found)) | Err(found) => found,
+        },
         Err(CommandError { exit: _, problem: Problem::Plan(found) }) => *found,
         Err(other) => return Err(other),
     };
@@ -67,25 +63,6 @@ pub fn run(args: Args, cx: &Context) -> Result<Exit, CommandError> {
         Reader::Sarif => terminal::result(&diagnostics::sarif(&found))?,
     }
     Ok(if found.has_errors() { Exit::Error } else { Exit::Done })
-}
-
-/// What is wrong with the order is told too, as long as every step could be read: an order with holes would only look
-/// wrong.
-fn with_graph(config: &Config, mut found: Diagnostics) -> Diagnostics {
-    if found.has_errors() && !is_complete(config) {
-        return found;
-    }
-    match graph::build_for_validation(config) {
-        Ok(_) => {}
-        Err(of_graph) => found.extend(of_graph),
-    }
-    found
-}
-
-fn is_complete(config: &Config) -> bool {
-    let Ok(steps) = config.validate_steps() else { return false };
-    let made: BTreeSet<Address> = steps.iter().map(|step| step.address.block()).collect();
-    config.step_blocks.iter().all(|block| made.contains(&block.address))
 }
 
 fn summary(found: &Diagnostics) -> String {

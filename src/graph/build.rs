@@ -4,7 +4,7 @@
 
 use super::safety::{self, Rule, Violation};
 use super::{Builder, Cycle, GraphError, StepGraph};
-use crate::lang::{Code, Config, Diagnostic, Diagnostics};
+use crate::lang::{Code, Config, Diagnostic, Diagnostics, Inspection, Outline};
 use crate::model::{Address, Hop, Step};
 
 /// As many members of a cycle are shown in the text.
@@ -15,18 +15,27 @@ const MOST_CYCLE_LABELS: usize = 5;
 /// # Errors
 /// Steps that can't be instantiated, cycles, and safety rules that are broken and not relaxed.
 pub fn build(config: &Config, hops: &[Hop]) -> Result<StepGraph, Diagnostics> {
-    checked(config, config.steps(hops)?)
+    checked(config, Outline { steps: config.steps(hops)?, is_whole: true })
 }
 
-/// The graph as far as it can be told without a path: one made-up hop to the plan's target.
+/// The graph as far as it can be told without a path: one made-up hop to the plan's target. Warnings are given with it.
 ///
 /// # Errors
-/// As [`build`].
-pub fn build_for_validation(config: &Config) -> Result<StepGraph, Diagnostics> {
-    checked(config, config.validate_steps()?)
+/// Everything that is wrong with the plan: its text, and the order of its steps as far as that could be read.
+pub fn build_for_validation(
+    inspection: Inspection,
+) -> Result<(StepGraph, Diagnostics), Diagnostics> {
+    let Inspection { config, outline, mut diagnostics } = inspection;
+    match checked(&config, outline) {
+        Ok(graph) if !diagnostics.has_errors() => return Ok((graph, diagnostics)),
+        Ok(_) => {}
+        Err(of_order) => diagnostics.extend(of_order),
+    }
+    Err(diagnostics)
 }
 
-fn checked(config: &Config, steps: Vec<Step>) -> Result<StepGraph, Diagnostics> {
+fn checked(config: &Config, outline: Outline) -> Result<StepGraph, Diagnostics> {
+    let Outline { steps, is_whole } = outline;
     let mut diagnostics = Diagnostics::new(config.sources.clone());
     let graph = match seal(config, steps) {
         Ok(graph) => graph,
@@ -45,6 +54,9 @@ fn checked(config: &Config, steps: Vec<Step>) -> Result<StepGraph, Diagnostics> 
             return Err(diagnostics);
         }
     };
+    if !is_whole {
+        return Ok(graph);
+    }
     for violation in safety::violations(&graph) {
         if config.relaxes(violation.rule.as_str()).is_none() {
             diagnostics.push(unsafe_order(config, &violation));

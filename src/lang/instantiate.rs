@@ -84,10 +84,19 @@ impl Config {
         };
         let runbook = self.upgrade.is_none();
         let mut diagnostics = Diagnostics::new(self.sources.clone());
-        let (steps, found) = steps(&self.scope, &self.step_blocks, path, runbook, &files);
+        let Instantiated { steps, unread: _, found } =
+            steps(&self.scope, &self.step_blocks, path, runbook, &files);
         found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
         diagnostics.into_result(steps)
     }
+}
+
+/// What became of the step blocks.
+pub(super) struct Instantiated {
+    pub steps: Vec<Step>,
+    /// Blocks, by position, of which a step could not be made.
+    pub unread: BTreeSet<usize>,
+    pub found: Vec<Diagnostic>,
 }
 
 /// Instantiates every block. Of what failed there is no step.
@@ -97,13 +106,14 @@ pub(super) fn steps(
     mut path: PathScope,
     runbook: bool,
     files: Files,
-) -> (Vec<Step>, Vec<Diagnostic>) {
+) -> Instantiated {
     let budget = Budget::new(plan.source_bytes, path.hops.len());
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), BTreeSet::new());
     let early = early_locals(plan, &budget, files);
     let hops: Vec<Option<usize>> =
         if runbook { vec![None] } else { (0..path.hops.len()).map(Some).collect() };
-    let entries = entries(plan, blocks, &mut path, &hops, &early, &budget, files, &mut found);
+    let entries =
+        entries(plan, blocks, &mut path, &hops, &early, &budget, files, &mut found, &mut unread);
     let count = entries.iter().flatten().map(Entries::count).sum();
     let mut made = Made {
         steps: Vec::with_capacity(count),
@@ -116,15 +126,16 @@ pub(super) fn steps(
             let mut evaluator = Evaluator::new(at_hop(plan, values, &path, hop), &budget, files);
             locals::run(&mut evaluator, expr, &mut found)
         });
-        for (block, entries) in blocks.iter().zip(entries) {
+        for ((at, block), entries) in blocks.iter().enumerate().zip(entries) {
             let address = path.address(&block.address, hop);
             let names = at_hop(plan, &locals, &path, hop);
             let mut one = |names: Names, address: Address| {
-                if found.len() < MAX_DIAGNOSTICS {
-                    let mut evaluator = Evaluator::new(names, &budget, files);
-                    let _ = made.add(&mut evaluator, block, address, hop);
-                    found.append(&mut evaluator.found);
+                let mut evaluator = Evaluator::new(names, &budget, files);
+                let is_enough = found.len() >= MAX_DIAGNOSTICS;
+                if is_enough || made.add(&mut evaluator, block, address, hop).is_err() {
+                    unread.insert(at);
                 }
+                found.append(&mut evaluator.found);
             };
             match entries {
                 Entries::None => {}
@@ -139,7 +150,7 @@ pub(super) fn steps(
         }
     }
     let steps = made.finish(blocks, plan, &mut found);
-    (steps, found)
+    Instantiated { steps, unread, found }
 }
 
 fn at_hop<'a>(
@@ -180,11 +191,12 @@ fn entries(
     budget: &Budget,
     files: Files,
     found: &mut Vec<Diagnostic>,
+    unread: &mut BTreeSet<usize>,
 ) -> Vec<Vec<Entries>> {
     let mut all = vec![vec![Entries::None; blocks.len()]; hops.len()];
     let mut count = 0usize;
     for (hop, row) in hops.iter().zip(&mut all) {
-        for (block, place) in blocks.iter().zip(row) {
+        for ((at, block), place) in blocks.iter().enumerate().zip(row) {
             if !path.admits(block.hops, *hop) {
                 continue;
             }
@@ -205,7 +217,10 @@ fn entries(
                     found.append(&mut evaluator.found);
                     match entries {
                         Ok(entries) => Entries::Each(entries),
-                        Err(Failed) => continue,
+                        Err(Failed) => {
+                            unread.insert(at);
+                            continue;
+                        }
                     }
                 }
             };

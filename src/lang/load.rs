@@ -8,29 +8,39 @@ use sha2::{Digest, Sha256};
 use super::budget::Budget;
 use super::config::{HopFilter, Inputs, StepBlock};
 use super::decode::{self, Reader, Settings, attribute};
-use super::diagnostic::{MAX_DIAGNOSTICS, shown};
+use super::diagnostic::shown;
 use super::eval::Evaluator;
+use super::instantiate::Instantiated;
 use super::locals::{Locals, Which};
 use super::scope::{BlockInfo, Moment, Names, PathScope, PlanScope};
-use super::syntax::{self, Block, Body, Expr, Name};
+use super::syntax::{self, Block, Body, Name};
 use super::{
-    Code, Config, Diagnostic, Diagnostics, Source, Sources, Span, Value, check, instantiate,
-    locals, references, schema, variables,
+    Code, Config, Diagnostic, Diagnostics, Outline, Source, Sources, Span, Value, check,
+    instantiate, locals, outline, schema, together, variables,
 };
-use crate::model::{Address, FileDigest, StepKind};
+use crate::model::{Address, FileDigest, Step, StepKind};
 
 /// Reads a plan: its files, with values for its variables.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn load(sources: &[Source], inputs: &Inputs) -> Result<Config, Diagnostics> {
-    let (config, diagnostics) = inspect(sources, inputs);
+    let Inspection { config, outline: _, diagnostics } = inspect(sources, inputs);
     diagnostics.into_result(config)
 }
 
-/// Reads as much of a plan as can be read, with everything that is wrong with it. What failed is not in the
-/// configuration, so only a plan without errors may be planned from.
-pub fn inspect(sources: &[Source], inputs: &Inputs) -> (Config, Diagnostics) {
+/// As much of a plan as can be read, with what is wrong with its text.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What failed is not in it, so only that of a plan without errors may be planned from.
+    pub config: Config,
+    pub outline: Outline,
+    /// Without what is wrong with the order, which the graph tells.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads as much of a plan as can be read.
+pub fn inspect(sources: &[Source], inputs: &Inputs) -> Inspection {
     let all = Sources::new(sources.to_vec());
     let mut loader = Loader {
         inputs,
@@ -39,10 +49,10 @@ pub fn inspect(sources: &[Source], inputs: &Inputs) -> (Config, Diagnostics) {
         files: RefCell::default(),
     };
     let body = loader.parse(sources);
-    let config = loader.config(body, sources, all.clone());
+    let (config, outline) = loader.config(body, sources, all.clone());
     let mut diagnostics = Diagnostics::new(all);
     loader.found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
-    (config, diagnostics)
+    Inspection { config, outline, diagnostics }
 }
 
 /// Does a path lead out of the folder that it is relative to? Symbolic links are the caller's to look at.
@@ -88,7 +98,7 @@ impl Loader<'_> {
         all
     }
 
-    fn config(&mut self, body: Body, sources: &[Source], all: Sources) -> Config {
+    fn config(&mut self, body: Body, sources: &[Source], all: Sources) -> (Config, Outline) {
         let start = Span::default();
         check::body(&body, &schema::FILE, start, &mut self.found);
         let mut plan = PlanScope {
@@ -115,17 +125,18 @@ impl Loader<'_> {
             // It could not be read, which was reported; what names it is not wrong.
             plan.release = Some((name.text.to_string(), unread_release()));
         }
-        self.check_references(&body, &plan);
-        self.check_together(&body, &settings);
+        together::references(&body, &plan, &mut self.found);
+        together::needs(&body, &settings, &mut self.found);
         let release_span = of("release").next().map(|block| block.span);
         let has_upgrade = of("upgrade").next().is_some();
+        let is_whole = is_whole(&body);
         let step_blocks = self.step_blocks(body, &plan);
-        self.check_steps(&plan, &step_blocks, &settings, has_upgrade);
+        let steps = self.check_steps(&plan, &step_blocks, &settings, has_upgrade);
         let files = self.files.take();
         plan.files = files.texts;
         let mut digests: Vec<FileDigest> = sources.iter().map(digest_of).collect();
         digests.extend(files.digests.into_iter().map(|(path, sha256)| FileDigest { path, sha256 }));
-        Config {
+        let config = Config {
             name: plan.name.clone(),
             upgrade: settings.upgrade,
             release: settings.release,
@@ -137,7 +148,8 @@ impl Loader<'_> {
             files: digests,
             sources: all,
             scope: plan,
-        }
+        };
+        (config, Outline { steps, is_whole })
     }
 
     fn index_steps(&mut self, body: &Body, plan: &mut PlanScope) {
@@ -228,46 +240,6 @@ impl Loader<'_> {
         settings
     }
 
-    /// Misspelt names anywhere, also where nothing would compute them.
-    fn check_references(&mut self, body: &Body, plan: &PlanScope) {
-        let found = &mut self.found;
-        for expr in plan.locals.exprs() {
-            references::check(expr, plan, &mut |diagnostic| found.push(diagnostic));
-        }
-        for block in &body.blocks {
-            if found.len() >= MAX_DIAGNOSTICS {
-                return;
-            }
-            if let Some(schema) = schema::FILE.block(&block.kind)
-                && schema.name != "locals"
-            {
-                check_block(block, schema, plan, found);
-            }
-        }
-    }
-
-    /// What holds between blocks.
-    fn check_together(&mut self, body: &Body, settings: &Settings) {
-        let first = |kind: &str| decode::block(body, kind);
-        if let Some(upgrade) = &settings.upgrade {
-            self.found.extend(Settings::check_direction(upgrade));
-        }
-        let needs_release =
-            body.blocks.iter().find(|block| matches!(&*block.kind, "upgrade" | "roll" | "migrate"));
-        if let (Some(block), None, false) = (needs_release, first("release"), body.broken) {
-            self.found.push(
-                Diagnostic::new(
-                    Code::MissingBlock,
-                    format!("`{}` needs a `release` block", block.kind),
-                )
-                .label(block.span, "of which release?")
-                .help(
-                    "`release \"NAME\" { namespace = …, chart = … }` says where the release lives",
-                ),
-            );
-        }
-    }
-
     fn step_blocks(&mut self, body: Body, plan: &PlanScope) -> Vec<StepBlock> {
         let mut seen = BTreeSet::new();
         let mut blocks = Vec::with_capacity(plan.blocks.len());
@@ -300,10 +272,10 @@ impl Loader<'_> {
         blocks: &[StepBlock],
         settings: &Settings,
         has_upgrade: bool,
-    ) {
+    ) -> Vec<Step> {
         for block in blocks {
             if let Some(hops) = attribute(&block.block.body, "hops") {
-                self.check_hops(hops, has_upgrade);
+                together::hops(hops, has_upgrade, &mut self.found);
             }
         }
         let path = match (&settings.upgrade, has_upgrade) {
@@ -313,34 +285,10 @@ impl Loader<'_> {
             (None, false) => PathScope::default(),
         };
         let files = |path: &str| self.text_of(path);
-        let (_, mut found) = instantiate::steps(plan, blocks, path, !has_upgrade, &files);
+        let Instantiated { steps, unread, mut found } =
+            instantiate::steps(plan, blocks, path, !has_upgrade, &files);
         self.found.append(&mut found);
-    }
-
-    fn check_hops(&mut self, hops: &syntax::Attribute, has_upgrade: bool) {
-        let word = match &hops.value.kind {
-            syntax::Kind::Literal(Value::String(word)) => word.to_string(),
-            _ => String::new(),
-        };
-        if !["first", "last"].contains(&word.as_str()) {
-            let message = match word.as_str() {
-                "" => "`hops` is written out: \"first\" or \"last\"".to_owned(),
-                word => format!("`hops` can't be `{}`", shown(word)),
-            };
-            let diagnostic = Diagnostic::new(Code::InvalidValue, message);
-            let diagnostic = diagnostic.label(hops.value.span, "here");
-            self.found.push(match super::diagnostic::closest(&word, ["first", "last"]) {
-                Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
-                None => {
-                    diagnostic.help("it is first or last; without it a step is part of every hop")
-                }
-            });
-        } else if !has_upgrade {
-            self.found.push(
-                Diagnostic::new(Code::InvalidValue, "a plan without `upgrade` has no hops")
-                    .label(hops.span, "not here"),
-            );
-        }
+        outline::complete(plan, blocks, steps, &unread, has_upgrade.then_some(0))
     }
 }
 
@@ -352,25 +300,17 @@ fn early<'a>(
     Names { plan, locals, path, hop: None, each: None, captures: None, moment: Moment::Early }
 }
 
-fn check_block(
-    block: &Block,
-    schema: &schema::BlockSchema,
-    plan: &PlanScope,
-    found: &mut Vec<Diagnostic>,
-) {
-    for attribute in &block.body.attributes {
-        let ty = schema.all_attributes().find(|known| known.name == &*attribute.name).map(|a| a.ty);
-        let is_names = ty.is_some() || schema.open.is_some();
-        if is_names && ty != Some(schema::Ty::TypeConstraint) {
-            let value: &Expr = &attribute.value;
-            references::check(value, plan, &mut |diagnostic| found.push(diagnostic));
-        }
-    }
-    for inner in &block.body.blocks {
-        if let Some(schema) = schema.block(&inner.kind) {
-            check_block(inner, schema, plan, found);
-        }
-    }
+/// Is there nothing in the text that might have been another step, or more of one?
+fn is_whole(body: &Body) -> bool {
+    let known = |block: &Block| {
+        schema::FILE.block(&block.kind).is_some()
+            && (block.kind.parse::<StepKind>().is_err() || !block.labels.is_empty())
+    };
+    body.blocks.iter().all(known) && !is_broken(body)
+}
+
+fn is_broken(body: &Body) -> bool {
+    body.broken || body.blocks.iter().any(|block| is_broken(&block.body))
 }
 
 fn hop_filter(body: &Body) -> HopFilter {

@@ -170,6 +170,10 @@ fn rests_on_hop(paths: &[Path]) -> bool {
 
 /// Expressions of all locals, for checks.
 impl Locals {
+    pub fn expr(&self, name: &str) -> Option<&Expr> {
+        self.index.get(name).map(|at| &self.entries[*at].expr)
+    }
+
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.entries.iter().map(|local| &local.expr)
     }

@@ -20,6 +20,7 @@ mod instantiate;
 pub mod json_schema;
 mod load;
 mod locals;
+mod outline;
 pub mod reference;
 mod references;
 mod render;
@@ -28,6 +29,7 @@ pub mod schema;
 mod scope;
 mod source;
 mod syntax;
+mod together;
 mod types;
 mod value;
 mod variables;
@@ -41,7 +43,8 @@ pub use config::{
     VariableInput, VariableOrigin,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity, printable};
-pub use load::{inspect, load};
+pub use load::{Inspection, inspect, load};
+pub use outline::Outline;
 pub use residual::{ResidualError, eval_condition, eval_residual};
 pub use source::{Source, Sources, Span};
 pub use value::Value;

@@ -47,10 +47,8 @@ fn found(plan: &str, page: &str) -> Diagnostics {
         files: &|path| Err(format!("cannot read `{path}`: no such file")),
         require_variables: true,
     };
-    let loaded = lang::load(&[source], &inputs);
-    match loaded.and_then(|config| graph::build_for_validation(&config)) {
-        Ok(_) => Diagnostics::default(),
-        Err(found) => found,
+    match graph::build_for_validation(lang::inspect(&[source], &inputs)) {
+        Ok((_, found)) | Err(found) => found,
     }
 }
 

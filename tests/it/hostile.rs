@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::hostile;
-use orthid::lang::{Code, Config, Diagnostics, Inputs, Source, inspect};
+use orthid::lang::{Code, Config, Diagnostics, Inputs, Inspection, Source, inspect};
 
 /// Far above what any of these takes, far below what a quadratic one would.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -15,7 +15,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 fn read(text: impl Into<String>) -> (Config, Diagnostics) {
     let text: String = text.into();
     let started = Instant::now();
-    let (config, found) = inspect(&[Source::new("hostile.hcl", text)], &Inputs::none());
+    let Inspection { config, outline: _, diagnostics: found } =
+        inspect(&[Source::new("hostile.hcl", text)], &Inputs::none());
     // What is said about it must end, too.
     let rendered = found.render(100, false);
     assert!(rendered.len() < 1 << 20, "{} bytes are said about it", rendered.len());
@@ -280,7 +281,7 @@ fn nothing_that_a_terminal_obeys_is_printed() {
             format!("run \"a\" {{\n  command = [\"x\"]\n  on_failure = \"{sequence}\"\n}}\n"),
         ] {
             let path = format!("pl{sequence}an.hcl");
-            let (_, found) = inspect(&[Source::new(path, text.clone())], &Inputs::none());
+            let found = inspect(&[Source::new(path, text.clone())], &Inputs::none()).diagnostics;
             for printed in [found.render(100, false), found.to_string()] {
                 let bad = printed.chars().find(|c| {
                     (c.is_control() && *c != '\n')

@@ -122,17 +122,16 @@ impl Reader<'_, '_> {
         self.on.fail(diagnostic)
     }
 
-    /// A folder of the plan, or an object store.
+    /// A folder, relative to the plan's.
     fn destination(&mut self, body: &Body, to: Option<String>) -> Eval<Option<String>> {
-        const STORES: [&str; 4] = ["s3", "gs", "az", "file"];
         let Some(text) = &to else { return Ok(None) };
         if let Some((scheme, _)) = text.split_once("://")
-            && !STORES.contains(&scheme)
+            && scheme != "file"
         {
             let message = format!("`to` can't be a `{}` URL", shown(scheme));
             let diagnostic = Diagnostic::new(Code::InvalidValue, message)
                 .label(self.span_of(body, "to"), "here")
-                .help("it is a folder, or begins with s3://, gs:// or az://");
+                .help("backups are written to a folder; one that is mounted from a store will do");
             return self.on.fail(diagnostic);
         }
         Ok(to)

@@ -1,7 +1,6 @@
 //! Lists and objects.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
@@ -109,45 +108,13 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         row(
             G,
-            "keys(object)",
-            "The keys, sorted.",
-            ("keys({ b = 1, a = 2 })", r#"["a", "b"]"#),
-            (1, Some(1)),
-            Run::Shallow(keys),
-        ),
-        row(
-            G,
             "length(value)",
             "Elements of a list or object; characters of a string.",
             ("length([1, 2])", "2"),
             (1, Some(1)),
             Run::Shallow(length),
         ),
-        row(
-            G,
-            "lookup(object, key, default)",
-            "The value of a key, or the default.",
-            (r#"lookup({ a = 1 }, "b", 0)"#, "0"),
-            (2, Some(3)),
-            Run::Shallow(lookup),
-        ),
-        row(
-            G,
-            "matchkeys(values, keys, search)",
-            "The values whose key, at the same place, is searched for.",
-            (r#"matchkeys([1, 2], ["a", "b"], ["b"])"#, "[2]"),
-            (3, Some(3)),
-            Run::Known(matchkeys),
-        ),
         row(G, "max(numbers...)", "The largest.", ("max(2, 3)", "3"), (1, None), Run::Known(max)),
-        row(
-            G,
-            "merge(objects...)",
-            "One object; later values win. Null is skipped.",
-            ("merge({ a = 1, b = 1 }, { b = 2 })", "{ a = 1, b = 2 }"),
-            (1, None),
-            Run::Shallow(merge),
-        ),
         row(G, "min(numbers...)", "The smallest.", ("min(2, 3)", "2"), (1, None), Run::Known(min)),
         row(
             G,
@@ -196,30 +163,6 @@ pub(super) fn functions() -> Vec<Function> {
             ("sum([1, 2, 3])", "6"),
             (1, Some(1)),
             Run::Known(sum),
-        ),
-        row(
-            G,
-            "transpose(object)",
-            "From an object of lists of strings to the object the other way round.",
-            (r#"transpose({ a = ["x"], b = ["x"] })"#, r#"{ x = ["a", "b"] }"#),
-            (1, Some(1)),
-            Run::Known(transpose),
-        ),
-        row(
-            G,
-            "values(object)",
-            "The values, in the order of the keys.",
-            ("values({ b = 1, a = 2 })", "[2, 1]"),
-            (1, Some(1)),
-            Run::Shallow(values),
-        ),
-        row(
-            G,
-            "zipmap(keys, values)",
-            "An object from keys and values.",
-            (r#"zipmap(["a", "b"], [1, 2])"#, "{ a = 1, b = 2 }"),
-            (2, Some(2)),
-            Run::Shallow(zipmap),
         ),
     ]
 }
@@ -333,14 +276,6 @@ fn index(a: &Arguments) -> Made {
         .ok_or_else(|| Wrong::Call("the list has no such element".to_owned()))
 }
 
-fn keys(a: &Arguments) -> Made {
-    a.make_list(a.object(0)?.entries.keys().map(|key| Value::String(key.clone())).collect())
-}
-
-fn values(a: &Arguments) -> Made {
-    a.make_list(a.object(0)?.entries.values().cloned().collect())
-}
-
 fn length(a: &Arguments) -> Made {
     let length = match a.get(0) {
         Value::List(list) => list.items.len(),
@@ -354,32 +289,6 @@ fn length(a: &Arguments) -> Made {
     Ok(Value::int(length as i64))
 }
 
-fn lookup(a: &Arguments) -> Made {
-    let (object, key) = (a.object(0)?, a.text(1)?);
-    match (object.entries.get(&key), a.all().get(2)) {
-        (Some(value), _) => Ok(value.clone()),
-        (None, Some(default)) => Ok(default.clone()),
-        (None, None) => {
-            Err(Wrong::Call("the object has no such key, and there is no default".to_owned()))
-        }
-    }
-}
-
-fn matchkeys(a: &Arguments) -> Made {
-    let (values, keys, search) = (a.list(0)?, a.list(1)?, a.list(2)?);
-    if values.items.len() != keys.items.len() {
-        return Err(Wrong::Call("there must be as many keys as values".to_owned()));
-    }
-    a.spend(keys.items.len().saturating_mul(search.items.len()), 0)?;
-    let pairs = values.items.iter().zip(&keys.items);
-    a.make_list(
-        pairs
-            .filter(|(_, key)| search.items.contains(key))
-            .map(|(value, _)| value.clone())
-            .collect(),
-    )
-}
-
 fn numbers(a: &Arguments) -> Result<Vec<Number>, Wrong> {
     (0..a.len()).map(|index| a.number(index)).collect()
 }
@@ -390,19 +299,6 @@ fn max(a: &Arguments) -> Made {
 
 fn min(a: &Arguments) -> Made {
     Ok(numbers(a)?.into_iter().min().map_or(Value::Null, Value::Number))
-}
-
-fn merge(a: &Arguments) -> Made {
-    let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();
-    for index in 0..a.len() {
-        if a.get(index).is_null() {
-            continue;
-        }
-        let object = a.object(index)?;
-        a.spend(object.entries.len(), 64 * object.entries.len())?;
-        entries.extend(object.entries.iter().map(|(k, v)| (k.clone(), v.clone())));
-    }
-    Ok(Value::object(entries))
 }
 
 fn one(a: &Arguments) -> Made {
@@ -472,29 +368,4 @@ fn sum(a: &Arguments) -> Made {
         });
     }
     total.map(Value::Number).ok_or_else(|| Wrong::Call("the sum is too large".to_owned()))
-}
-
-fn transpose(a: &Arguments) -> Made {
-    let mut out: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
-    for (key, value) in &a.object(0)?.entries {
-        let Value::List(list) = value else {
-            return Err(Wrong::Argument(0, "the values must be lists of strings".to_owned()));
-        };
-        for item in &list.items {
-            let Some(text) = item.to_text() else {
-                return Err(Wrong::Argument(0, "the values must be lists of strings".to_owned()));
-            };
-            a.spend(1, 96)?;
-            out.entry(text).or_default().push(Value::String(key.clone()));
-        }
-    }
-    a.make_object(out.into_iter().map(|(key, items)| (key, Value::list(items))).collect())
-}
-
-fn zipmap(a: &Arguments) -> Made {
-    let (keys, values) = (a.texts(0)?, a.list(1)?);
-    if keys.len() != values.items.len() {
-        return Err(Wrong::Call("there must be as many keys as values".to_owned()));
-    }
-    a.make_object(keys.into_iter().zip(values.items.iter().cloned()).collect())
 }

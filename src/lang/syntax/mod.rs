@@ -6,6 +6,7 @@
 
 mod ast;
 mod body;
+mod collection;
 mod expression;
 mod parser;
 mod template;
