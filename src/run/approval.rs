@@ -133,8 +133,9 @@ pub fn verify(
     }
     let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
     let signed = encoded(&envelope.payload_type, &payload);
-    let key = envelope.signatures.iter().find(|signature| is_right(signature, &signed));
-    let key = key.map(|signature| &signature.keyid).ok_or(ApprovalError::NotSigned)?;
+    let right = envelope.signatures.iter().filter(|signature| is_right(signature, &signed));
+    let signers: Vec<&String> = right.map(|signature| &signature.keyid).collect();
+    let first = *signers.first().ok_or(ApprovalError::NotSigned)?;
     // Only what is signed is read.
     let statement: Statement = serde_json::from_slice(&payload).map_err(|error| not_one(&error))?;
     if statement.format_version != FORMAT_VERSION {
@@ -147,9 +148,10 @@ pub fn verify(
     let mut given = BTreeMap::new();
     for step in statement.steps {
         let keys = gates.get(&step).ok_or_else(|| ApprovalError::NoSuchStep(step.clone()))?;
-        if !keys.is_empty() && !keys.contains(key) {
-            return Err(ApprovalError::KeyNotAllowed { step, key: key.clone() });
-        }
+        let allowed = |key: &&&String| keys.is_empty() || keys.contains(key);
+        let Some(key) = signers.iter().find(allowed) else {
+            return Err(ApprovalError::KeyNotAllowed { step, key: first.clone() });
+        };
         let by = format!("{} ({key})", statement.by);
         let envelope = String::from_utf8_lossy(bytes).trim().to_owned();
         given.insert(step, GivenApproval { by, statement: envelope });
@@ -198,9 +200,12 @@ mod tests {
         Address::new(StepKind::Approve, "go")
     }
 
+    fn envelope(by: &ApproverKey) -> Envelope {
+        by.sign("d1", vec![go()], "ada", "2026-01-02T03:04:05Z")
+    }
+
     fn signed(by: &ApproverKey) -> Vec<u8> {
-        let envelope = by.sign("d1", vec![go()], "ada", "2026-01-02T03:04:05Z");
-        serde_json::to_vec(&envelope).unwrap()
+        serde_json::to_vec(&envelope(by)).unwrap()
     }
 
     #[test]
@@ -210,6 +215,10 @@ mod tests {
         assert_eq!(given[&go()].by, format!("ada ({})", ada.public()));
         let unnamed = verify(&signed(&ada), "d1", &plan(&[])).unwrap();
         assert_eq!(unnamed.len(), 1, "without keys, anybody's will do");
+        let mut both = envelope(&key(9));
+        both.signatures.extend(envelope(&ada).signatures);
+        let given = verify(&serde_json::to_vec(&both).unwrap(), "d1", &plan(&[&ada])).unwrap();
+        assert_eq!(given[&go()].by, format!("ada ({})", ada.public()), "one of several signers");
     }
 
     #[test]
