@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::output::{self, Readers};
 use super::source::read_regular;
 use super::{observing, saved, terminal};
 use crate::model::Address;
@@ -68,7 +69,7 @@ pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     match &args.out {
         None => terminal::result(&text)?,
         Some(out) => {
-            std::fs::write(out, text).map_err(|error| CommandError::io("write", out, &error))?;
+            output::write(out, text.as_bytes(), Readers::Everyone)?;
             let file = out.display();
             terminal::note(&format!(
                 "{by} approves {} of the plan {}; hand it over with `-approval {file}`",

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
     apply, approve, completions, fmt, graph, init, log, man, observe, plan, rehearse, report,
-    resume, schema, show, status, unlock, validate,
+    resume, schema, show, status, unlock, validate, versions,
 };
 
 const ABOUT: &str =
@@ -48,6 +48,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Args),
+    Versions(versions::Args),
     Plan(plan::Args),
     Show(show::Args),
     Rehearse(rehearse::Args),

@@ -1,12 +1,13 @@
 //! `orthid fmt`: rewrites plan files in canonical layout.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::output::{self, Readers};
 use super::source::{MAX_PLAN_BYTES, read_regular};
 use super::terminal;
 use crate::lang::{self, Source};
@@ -119,7 +120,7 @@ fn file(path: &Path, job: &Job, cx: &Context) -> Result<Outcome, CommandError> {
         terminal::result(&difference(path, &before, &after))?;
     }
     if job.write {
-        replace(path, &after).map_err(|error| CommandError::io("write", path, &error))?;
+        output::write(path, after.as_bytes(), Readers::Everyone)?;
     }
     Ok(Outcome::Differs)
 }
@@ -146,18 +147,6 @@ fn difference(path: &Path, before: &str, after: &str) -> String {
     let (old, new) = (format!("old/{}", path.display()), format!("new/{}", path.display()));
     let text = diff.unified_diff().context_radius(3).header(&old, &new).to_string();
     terminal::sanitized(&text)
-}
-
-/// Replaces a file whole or not at all, with its permissions.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(text.as_bytes())?;
-    beside.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    beside.as_file().sync_all()?;
-    beside.persist(&path)?;
-    Ok(())
 }
 
 /// The files that are named, and the `.hcl` files of the folders that are.

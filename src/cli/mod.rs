@@ -28,6 +28,7 @@ pub mod log;
 pub mod man;
 pub mod observe;
 pub mod observing;
+pub mod output;
 pub mod plan;
 pub mod plan_text;
 pub mod rehearse;
@@ -42,6 +43,7 @@ pub mod status;
 pub mod terminal;
 pub mod unlock;
 pub mod validate;
+pub mod versions;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,6 +83,7 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Init(args) => init::run(args),
         Command::Observe(args) => wait(observe::run(&args, cx)),
         Command::Plan(args) => wait(plan::run(&args, cx)),
+        Command::Versions(args) => wait(versions::run(&args, cx)),
         Command::Show(args) => show::run(&args, cx),
         Command::Rehearse(args) => rehearse::run(&args, cx),
         Command::Approve(args) => approve::run(&args, cx),

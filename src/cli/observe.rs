@@ -6,8 +6,10 @@ use super::Context;
 use super::args::SourceArgs;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::output::{self, Readers};
 use super::plan_text::PlanText;
 use super::{observing, plan as planning, terminal};
+use crate::facts::recording;
 use crate::world::Redactor;
 
 /// Record the facts that a plan rests on
@@ -32,13 +34,10 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let text = PlanText::read(&args.source)?;
     let config = text.load(cx)?;
     let facts = planning::observe(&config, &text.base, &environment, &redactor).await?;
-    let mut text = serde_json::to_string_pretty(&facts).expect("facts are plain data");
-    text.push('\n');
+    let bytes = recording::write(&facts);
     match &args.out {
-        Some(path) => {
-            std::fs::write(path, text).map_err(|error| CommandError::io("write", path, &error))?;
-        }
-        None => terminal::result(&text)?,
+        Some(path) => output::write(path, &bytes, Readers::Owner)?,
+        None => terminal::result(&String::from_utf8_lossy(&bytes))?,
     }
     Ok(Exit::Done)
 }

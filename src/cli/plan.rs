@@ -8,11 +8,12 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::history;
 use super::observing::{self, Subject};
+use super::output::{self, Readers};
 use super::plan_text::PlanText;
 use super::source::read_regular;
 use super::state::StateArgs;
 use super::terminal::{self, Terminal};
-use crate::facts::Facts;
+use crate::facts::{Facts, recording};
 use crate::lang::Config;
 use crate::plan::{self, Plan, SavedPlan, render};
 use crate::world::{Environment, Redactor};
@@ -68,7 +69,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let made = make(&args.source, facts, &args.state, &environment, &redactor, cx).await?;
     let saved = &made.saved;
     if let Some(path) = &args.out {
-        save(path, saved)?;
+        output::write(path, &saved.to_bytes(), Readers::Owner)?;
     }
     if let Some(path) = &args.html {
         write_page(path, saved)?;
@@ -89,8 +90,7 @@ fn shown(args: &Args, saved: &SavedPlan, terminal: Terminal) -> String {
 }
 
 pub fn write_page(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> {
-    std::fs::write(path, render::html(saved))
-        .map_err(|error| CommandError::io("write", path, &error))
+    output::write(path, render::html(saved).as_bytes(), Readers::Everyone)
 }
 
 pub fn style(terminal: Terminal) -> render::Style {
@@ -159,24 +159,8 @@ pub async fn observe(
 pub fn read_facts(path: &Path) -> Result<Facts, CommandError> {
     let bytes = read_regular(path, MAX_FACTS_BYTES)
         .map_err(|error| CommandError::io("read", path, &error))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        CommandError::with_help(
-            format!("{} is not a recording of facts: {error}", path.display()),
-            "make one with `orthid observe FILE --out FACTS`",
-        )
+    recording::read(&bytes).map_err(|error| {
+        let report = miette::Report::new(error);
+        CommandError::new(Exit::Error, report.wrap_err(format!("cannot use {}", path.display())))
     })
-}
-
-/// Writes the plan under a temporary name first: a plan file is whole or not there.
-fn save(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> {
-    let failed = |error: &std::io::Error| CommandError::io("write", path, error);
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    std::io::Write::write_all(&mut file, &saved.to_bytes()).map_err(|error| failed(&error))?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
 }

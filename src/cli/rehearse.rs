@@ -123,7 +123,11 @@ fn list(steps: &[Address]) -> String {
 }
 
 fn ends(row: &Row) -> &'static str {
-    row.status.map_or("waits for an approval", |status| status.text())
+    match row.status {
+        Some(status) => status.text(),
+        None if row.trouble.is_empty() => "waits for an approval",
+        None => "does not come to an end",
+    }
 }
 
 fn failing(row: &Row) -> String {
@@ -146,6 +150,11 @@ fn plain(plan: &Plan, rehearsal: &Rehearsal, terminal: Terminal) -> String {
     let mut text = format!("{table}\n\n");
     let point = point_of_no_return(plan).unwrap_or_else(|| "none".to_owned());
     text.push_str(&format!("Point of no return: {point}\n"));
+    if let Some(step) = &rehearsal.first_that_stays
+        && plan.point_of_no_return.is_none()
+    {
+        text.push_str(&format!("What {step} does stays when a later step fails.\n"));
+    }
     if let Some(kills) = &rehearsal.kills {
         text.push_str(&format!(
             "Killed at {} moments and resumed: {} times the same end.\n",
@@ -196,9 +205,17 @@ fn to_json(plan: &Plan, rehearsal: &Rehearsal) -> Value {
             "status": row.status,
             "undone": row.undone,
             "stays": row.left,
+            "trouble": row.trouble,
         })
     };
-    let kills = |kills: &Kills| json!({"moments": kills.moments, "same_end": kills.same});
+    let kills = |kills: &Kills| {
+        let other = kills.other.iter().map(|(moment, end)| json!({"moment": moment, "end": end}));
+        json!({
+            "moments": kills.moments,
+            "same_end": kills.same,
+            "other_end": other.collect::<Vec<_>>(),
+        })
+    };
     let asked: Vec<Value> = asked(rehearsal)
         .into_iter()
         .map(|Asked { when, step, question }| {
@@ -210,6 +227,7 @@ fn to_json(plan: &Plan, rehearsal: &Rehearsal) -> Value {
         "smooth": row(&rehearsal.smooth),
         "failures": rehearsal.rows.iter().map(row).collect::<Vec<_>>(),
         "point_of_no_return": plan.point_of_no_return,
+        "first_that_stays": rehearsal.first_that_stays,
         "kills": rehearsal.kills.as_ref().map(kills),
         "person_needed": asked,
     })

@@ -11,6 +11,7 @@ use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::live::{failure_text, human};
+use super::output::{self, Readers};
 use super::saved;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, Terminal, sanitized};
@@ -51,7 +52,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         let page = Page { report: &report }.render().map_err(|error| {
             CommandError::from(miette::miette!("cannot render the report: {error}"))
         })?;
-        std::fs::write(path, page).map_err(|error| CommandError::io("write", path, &error))?;
+        output::write(path, page.as_bytes(), Readers::Everyone)?;
         return Ok(Exit::Done);
     }
     let text = match (args.json, args.markdown) {

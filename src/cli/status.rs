@@ -5,10 +5,11 @@ use serde_json::json;
 use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::report;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, sanitized};
-use crate::run::{Report, Standing, StepOutcome};
+use super::{observing, report};
+use crate::run::{Report, RunStatus, Standing, StepOutcome};
+use crate::store::Lease;
 
 /// Runs that `--all` lists.
 const LISTED: u32 = 100;
@@ -41,10 +42,14 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     if args.all {
         return list(&state, args.json).await;
     }
-    let report = report::load(&state, args.run.as_deref()).await?;
-    let lease = state.store.leases().await.map_err(store_error)?;
-    let held = lease.iter().map(|lease| format!("{} (pid {})", lease.holder.who, lease.holder.pid));
-    let held: Vec<String> = held.collect();
+    let summary = state.find_run(args.run.as_deref()).await?;
+    let lease = state.store.lease(&summary.subject).await.map_err(store_error)?;
+    let report = report::of_run(&state, summary).await?;
+    let lease = lease.filter(is_alive);
+    let held: Vec<String> = lease
+        .iter()
+        .map(|lease| format!("{} (pid {})", lease.holder.who, lease.holder.pid))
+        .collect();
     let text = match args.json {
         true => {
             let mut document = report::to_json(&report);
@@ -55,6 +60,11 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     };
     terminal::result(&text)?;
     Ok(Exit::Done)
+}
+
+/// A holder that died leaves a lease that expires.
+fn is_alive(lease: &Lease) -> bool {
+    lease.expires_at.parse().is_ok_and(|expires: jiff::Timestamp| expires > observing::now())
 }
 
 fn plain(report: &Report, held: &[String]) -> String {
@@ -79,9 +89,11 @@ fn plain(report: &Report, held: &[String]) -> String {
     for holder in held {
         text.push_str(&format!("lease held by {holder}\n"));
     }
-    if let Standing::Open | Standing::Paused = report.standing
-        && held.is_empty()
-    {
+    let resumable = match report.standing {
+        Standing::Open | Standing::Paused => true,
+        Standing::Finished(status) => status == RunStatus::Stuck,
+    };
+    if resumable && held.is_empty() {
         text.push_str(&format!("go on with `orthid resume {}`\n", report.run));
     }
     sanitized(&text)

@@ -19,6 +19,7 @@ pub mod render;
 mod rests;
 mod rollback;
 mod situation;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use finding::{CheckSummary, Finding, Level};
 pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
 pub use planner::plan;
 pub use rests::facts_of;
+pub use versions::{Offer, Reach, Versions, versions};
 
 /// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

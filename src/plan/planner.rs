@@ -86,7 +86,7 @@ fn wanted(config: &Config, facts: &Facts) -> Result<Wanted, PlanError> {
     Ok(wanted)
 }
 
-fn matching_release<'a>(
+pub(super) fn matching_release<'a>(
     config: &Config,
     spec: &ReleaseSpec,
     facts: &'a Facts,
@@ -110,7 +110,7 @@ fn matching_release<'a>(
     Ok(release)
 }
 
-fn installed_version(
+pub(super) fn installed_version(
     config: &Config,
     spec: &ReleaseSpec,
     release: &ReleaseFacts,
@@ -129,7 +129,7 @@ fn installed_version(
 }
 
 /// Versions on offer, as the plan counts them.
-fn offered(release: &ReleaseFacts, version_of: VersionOf) -> Vec<Version> {
+pub(super) fn offered(release: &ReleaseFacts, version_of: VersionOf) -> Vec<Version> {
     match version_of {
         VersionOf::Chart => release.available.clone(),
         VersionOf::App => {
@@ -140,7 +140,7 @@ fn offered(release: &ReleaseFacts, version_of: VersionOf) -> Vec<Version> {
 }
 
 /// What the target's chart tells of releases, completed from older charts; or the file that the plan names in its place.
-fn releases(
+pub(super) fn releases(
     release: &ReleaseFacts,
     version_of: VersionOf,
     target: &Version,

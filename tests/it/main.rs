@@ -21,4 +21,5 @@ mod storage_faults;
 mod store_contract;
 mod store_postgres;
 mod support;
+mod versions;
 mod world_contract;

@@ -34,8 +34,8 @@ fn check(plan: &std::sync::Arc<Plan>, expect: Expect) {
     for row in &rehearsal.rows {
         text.push_str(&line(row));
     }
-    let point = rehearsal.point_of_no_return.map_or("none".to_owned(), |step| step.to_string());
-    text.push_str(&format!("point of no return: {point}\n"));
+    let stays = rehearsal.first_that_stays.map_or("none".to_owned(), |step| step.to_string());
+    text.push_str(&format!("first that stays: {stays}\n"));
     let kills = rehearsal.kills.unwrap();
     text.push_str(&format!(
         "killed {} times, the same end {} times, asked {} times\n",
@@ -60,7 +60,7 @@ fn an_upgrade_rolls_back_from_anywhere() {
             smoke.sign_in: rolled back; undone: roll.app, migrate.schema; left: nothing; asked at: nothing
             probe.tokens: failed, not rolled back; undone: nothing; left: nothing; asked at: nothing
             checkpoint.done: rolled back; undone: roll.app, migrate.schema; left: nothing; asked at: nothing
-            point of no return: none
+            first that stays: none
             killed 39 times, the same end 39 times, asked 0 times
         "#]],
     );
@@ -77,14 +77,14 @@ fn commands_of_which_nothing_can_be_told_need_a_person() {
         run.opaque: rolled back; undone: run.opaque, run.observable, run.idempotent; left: nothing; asked at: nothing
         checkpoint.join: rolled back; undone: run.opaque, run.observable, run.idempotent; left: nothing; asked at: nothing
         smoke.last: rolled back; undone: run.opaque, run.observable, run.idempotent; left: nothing; asked at: nothing
-        point of no return: none
+        first that stays: none
         killed 31 times, the same end 31 times, asked 8 times
     "#]],
     );
 }
 
 #[test]
-fn a_step_without_a_way_back_is_the_point_of_no_return() {
+fn a_step_without_a_way_back_stays() {
     let mut one_way = runs("run.one_way", &[], Command::Observable);
     one_way.rollback = None;
     check(
@@ -93,7 +93,7 @@ fn a_step_without_a_way_back_is_the_point_of_no_return() {
             -: succeeded; undone: nothing; left: run.one_way, run.after; asked at: nothing
             run.one_way: failed, not rolled back; undone: nothing; left: nothing; asked at: nothing
             run.after: rolled back; undone: nothing; left: run.one_way; asked at: nothing
-            point of no return: run.one_way
+            first that stays: run.one_way
             killed 16 times, the same end 16 times, asked 0 times
         "#]],
     );
@@ -131,6 +131,8 @@ fn the_command_tells_programs_too() {
     assert_eq!(json["failures"].as_array().unwrap().len(), 1);
     assert_eq!(json["failures"][0]["status"], "rolled_back");
     assert_eq!(json["failures"][0]["undone"][0], "roll.app");
+    assert_eq!(json["failures"][0]["trouble"], serde_json::json!([]));
+    assert_eq!(json["first_that_stays"], "migrate.schema");
 }
 
 #[test]

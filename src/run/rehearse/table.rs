@@ -53,8 +53,9 @@ pub struct Rehearsal {
     pub smooth: Row,
     /// By the plan's order of the failing step.
     pub rows: Vec<Row>,
-    /// The first step after whose failure a run can't return to where it began although something was done.
-    pub point_of_no_return: Option<Address>,
+    /// The first step whose effect is left behind when another fails. Not by itself a point of no return: the old app
+    /// runs on a schema that a minor release migrated.
+    pub first_that_stays: Option<Address>,
     pub kills: Option<Kills>,
 }
 
@@ -87,7 +88,7 @@ fn all(plan: &Arc<Plan>, failing: &[Address], crash_everywhere: bool) -> Rehears
             | StepKind::Checkpoint => play(plan, Some(step), None).0,
         })
         .collect();
-    let point_of_no_return = rows
+    let first_that_stays = rows
         .iter()
         .find(|row| match row.status {
             Some(RunStatus::RolledBack | RunStatus::Failed | RunStatus::Stuck) => {
@@ -97,7 +98,7 @@ fn all(plan: &Arc<Plan>, failing: &[Address], crash_everywhere: bool) -> Rehears
         })
         .and_then(|row| row.left.first().cloned());
     let kills = crash_everywhere.then(|| kill_everywhere(plan, &smooth, &end));
-    Rehearsal { smooth, rows, point_of_no_return, kills }
+    Rehearsal { smooth, rows, first_that_stays, kills }
 }
 
 fn kill_everywhere(plan: &Arc<Plan>, smooth: &Row, end: &End) -> Kills {
