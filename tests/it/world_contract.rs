@@ -1,7 +1,8 @@
 //! What the executor may expect of a world, asked of the simulated one and of the real one by the same functions.
 //!
-//! Of the real world only the kinds that need no cluster are asked: commands, a backup and its verification on a
-//! throwaway PostgreSQL. Must not: know which of the two worlds answers.
+//! Of the real world the kinds that need no cluster are asked here: commands, a backup and its verification on a
+//! throwaway PostgreSQL; a migration and a roll among the tests on the cluster. Must not: know which of the two worlds
+//! answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,7 +24,7 @@ const RUN: &str = "01990000-0000-7000-8000-00000000c0de";
 const SOON: Duration = Duration::from_secs(25);
 
 /// A world, and what an executor would know of a run in it.
-struct Outside {
+pub struct Outside {
     /// The world as one more process sees it.
     open: Box<dyn Fn() -> Arc<dyn World>>,
     plan: Arc<Plan>,
@@ -166,6 +167,25 @@ async fn an_interrupted_effect_is_unknown(outside: &mut Outside) {
     assert_eq!(outside.observe(address).await, Observation::NotDone);
 }
 
+/// What is asked of a world that has a release: an upgrade by one minor version, and the release rolled back.
+pub async fn upgrade_contract(outside: &mut Outside) {
+    for address in ["backup.before", "verify.before", "migrate.schema", "roll.app"] {
+        assert_eq!(outside.observe(address).await, Observation::NotDone, "{address}: before");
+        outside.act(address).await;
+        let seen = outside.observe(address).await;
+        assert!(matches!(seen, Observation::Done(_)), "{address}: {seen:?}");
+    }
+    assert_eq!(outside.observe_undo("roll.app").await, Observation::NotDone);
+    outside.undo("roll.app").await;
+    assert_eq!(outside.observe_undo("roll.app").await, Observation::Done(Outputs::new()));
+    assert_eq!(outside.observe("roll.app").await, Observation::NotDone);
+    // The old app runs on the new schema, which therefore stays.
+    let kept = "migrate.schema";
+    assert_eq!(outside.observe_undo(kept).await, Observation::Done(Outputs::new()));
+    outside.undo(kept).await;
+    assert!(matches!(outside.observe(kept).await, Observation::Done(_)), "{kept} is kept");
+}
+
 fn words(words: &[&str]) -> Vec<Arg> {
     words.iter().map(|word| Arg::Known((*word).to_owned())).collect()
 }
@@ -208,9 +228,16 @@ fn outside(
     Outside { open: Box::new(open), plan, journal, outputs: BTreeMap::new(), folder }
 }
 
-#[test]
-fn the_simulated_world_keeps_the_contract() {
-    let plan = asked("postgres://nobody@127.0.0.1:1/none");
+/// The real world, as an environment finds it.
+pub fn real(plan: Arc<Plan>, vars: BTreeMap<String, String>) -> Outside {
+    let env = Environment::new(vars);
+    let open =
+        move || -> Arc<dyn World> { Arc::new(RealWorld::new(env.clone(), Redactor::default())) };
+    outside(plan, Arc::default(), open)
+}
+
+/// Asks the simulated world, in virtual time.
+fn simulated(plan: Arc<Plan>, ask: impl AsyncFnOnce(&mut Outside)) {
     let clock = VirtualClock::new();
     let journal = Arc::new(Mutex::new(Vec::<Record>::new()));
     let read = Arc::clone(&journal);
@@ -223,8 +250,27 @@ fn the_simulated_world_keeps_the_contract() {
     let open = move || -> Arc<dyn World> {
         Arc::new(SimulatedWorld::new(Arc::clone(&shared), Life::new(None)))
     };
-    clock.runtime().block_on(contract(&mut outside(plan, journal, open)));
+    clock.runtime().block_on(ask(&mut outside(plan, journal, open)));
     assert_eq!(site.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn the_simulated_world_keeps_the_contract() {
+    simulated(asked("postgres://nobody@127.0.0.1:1/none"), contract);
+}
+
+#[test]
+fn the_simulated_world_keeps_the_contract_of_an_upgrade() {
+    let mut migrate = step("migrate.schema", &["verify.before"]);
+    let StepSpec::Migrate(spec) = &mut migrate.spec else { panic!("a migration") };
+    spec.breaking = false;
+    let plan = plan(vec![
+        step("backup.before", &[]),
+        step("verify.before", &["backup.before"]),
+        migrate,
+        step("roll.app", &["migrate.schema"]),
+    ]);
+    simulated(plan, upgrade_contract);
 }
 
 #[test]
@@ -233,10 +279,7 @@ fn the_real_world_keeps_the_contract() {
     let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
     let rows = "create table keys as select n from generate_series(1, 1000) n";
     Server::shared().sql(name, rows);
-    let env = Environment::new(std::env::vars().collect());
-    let open =
-        move || -> Arc<dyn World> { Arc::new(RealWorld::new(env.clone(), Redactor::default())) };
-    let mut outside = outside(asked(&url), Arc::default(), open);
+    let mut outside = real(asked(&url), std::env::vars().collect());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(contract(&mut outside));
     assert_eq!(outside.outputs[&at("backup.before")]["rows"], 1000);

@@ -3,8 +3,11 @@
 use super::place::{Ended, Place, Running, wait_until};
 use super::{HELM_3, HELM_4, installed};
 
-/// Edits of the plan that make a wait long enough to strike in it.
+/// The plan as people have it.
 const PLAIN: &[(&str, &str)] = &[];
+
+/// The revisions of an upgrade that nothing disturbed.
+const TWO_REVISIONS: &[&str] = &["superseded orthid-2.6.0", "deployed orthid-2.7.1"];
 
 /// The end of an upgrade that nothing disturbed: one migration, and the app of the target.
 fn upgraded(place: &Place) {
@@ -24,10 +27,16 @@ fn orthid_killed(namespace: &str, step: &str, table: Option<&str>, strike: impl 
     run.wait_for("step_started", step);
     strike(&place);
     run.kill();
+    assert_eq!(place.events("step_succeeded", step), 0, "it was killed too late");
     drop(held);
     place.orthid(&["resume"]).code(0).says("run succeeded");
-    upgraded(&place);
-    assert_eq!(place.revisions(), ["superseded orthid-2.6.0", "deployed orthid-2.7.1"]);
+    once(&place);
+}
+
+/// Upgraded, with one migration and one revision.
+fn once(place: &Place) {
+    upgraded(place);
+    assert_eq!(place.revisions(), TWO_REVISIONS);
     let jobs = place.kubectl(&["get", "jobs", "--selector", "orthid.dev/run", "-o", "name"]);
     assert_eq!(jobs.lines().count(), 1, "the migration runs once: {jobs}");
 }
@@ -96,7 +105,6 @@ fn survived(place: &Place, run: Running) {
         Some(7 | 130) => drop(place.orthid(&["resume"]).code(0)),
         other => panic!("{other:?}\n{stdout}\n{stderr}"),
     }
-    upgraded(place);
 }
 
 #[test]
@@ -110,6 +118,8 @@ fn helm_killed_alone() {
     });
     run.kill_child("helm");
     survived(&place, run);
+    upgraded(&place);
+    assert_eq!(place.events("step_started", "migrate.schema"), 1);
 }
 
 #[test]
@@ -122,6 +132,7 @@ fn pg_dump_killed() {
     run.kill_child("pg_dump");
     drop(held);
     survived(&place, run);
+    once(&place);
 }
 
 #[test]
@@ -135,6 +146,7 @@ fn pg_restore_killed() {
     run.wait_for("step_started", "verify.before");
     run.kill_child("pg_restore");
     survived(&place, run);
+    once(&place);
 }
 
 #[test]
@@ -147,6 +159,7 @@ fn the_jobs_pod_deleted() {
     wait_until("the Job's pod", || !place.kubectl(&jobs).is_empty());
     place.kubectl(&["delete", "pod", "-l", "batch.kubernetes.io/job-name", "--now"]);
     survived(&place, run);
+    once(&place);
 }
 
 #[test]
@@ -162,6 +175,8 @@ fn the_exec_stream_cut() {
     place.kubectl(&["delete", "pod", "--all", "--grace-period=0", "--force"]);
     drop(held);
     survived(&place, run);
+    upgraded(&place);
+    assert_eq!(place.revisions(), ["superseded orthid-2.6.3", "deployed orthid-2.7.1"]);
 }
 
 #[test]
@@ -172,6 +187,7 @@ fn postgresql_killed_while_it_migrates() {
     run.wait_for("step_started", "migrate.schema");
     place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
     survived(&place, run);
+    once(&place);
 }
 
 #[test]
@@ -184,6 +200,7 @@ fn postgresql_restarted_while_it_dumps() {
     place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
     drop(held);
     survived(&place, run);
+    once(&place);
 }
 
 #[test]
@@ -195,6 +212,7 @@ fn the_api_server_killed_while_it_rolls() {
     wait_until("revision 2", || place.revisions().len() == 2);
     place.tool("examples/cluster/cluster", &["restart-apiserver"]);
     survived(&place, run);
+    once(&place);
 }
 
 /// The smoke expects what is not so; what it undoes is killed on the way.

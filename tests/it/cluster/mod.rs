@@ -3,9 +3,11 @@
 //! They need what `examples/quickstart/world up` starts, and run where `ORTHID_TEST_CLUSTER` is `on` (as `.ci/test` sets
 //! it), one after the other: a machine of two cores has room for one OrthID at a time.
 
+mod contract;
 mod errors;
 mod failing;
 mod kills;
+mod major;
 mod place;
 mod upgrade;
 

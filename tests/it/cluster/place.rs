@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use orthid::plan::{Plan, SavedPlan};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -134,7 +135,7 @@ impl Place {
     fn drop_scratch_databases(&self) {
         let left: Vec<String> = block_on(async {
             let mut connection = PgConnection::connect(&self.server).await.unwrap();
-            let named = "select datname from pg_database where datname like 'orthid_verify%'";
+            let named = "select datname from pg_database where datname ~ '^orthid_(verify|restored|replaced)_'";
             sqlx::query_scalar(named).fetch_all(&mut connection).await.unwrap()
         });
         for database in left {
@@ -187,6 +188,10 @@ impl Place {
         self.vars.get(name).cloned()
     }
 
+    pub fn vars(&self) -> &BTreeMap<String, String> {
+        &self.vars
+    }
+
     pub fn var(&self, name: &str) -> &str {
         &self.vars[name]
     }
@@ -212,6 +217,13 @@ impl Place {
     pub fn upgrade(&self) -> Ended {
         self.orthid(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
         self.orthid(&["apply", "saved.plan"])
+    }
+
+    /// The plan as it is saved.
+    pub fn planned(&self) -> Plan {
+        self.orthid(&["plan", "plan.hcl", "-out", "saved.plan"]).code(0);
+        let bytes = fs::read(self.folder.path().join("saved.plan")).unwrap();
+        SavedPlan::parse(&bytes).unwrap().plan
     }
 
     /// Begins an upgrade whose events can be waited for.
@@ -264,6 +276,16 @@ impl Place {
         ]);
         let status: Value = serde_json::from_str(&status).unwrap();
         (answer["version"].as_str().unwrap().to_owned(), status["schema"].as_u64().unwrap())
+    }
+
+    /// The status with which the demo user's sign-in is answered.
+    pub fn signs_in(&self) -> u16 {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("{}/v1/sign-in", self.vars["ORTHID_VAR_base_url"]);
+        let password = &self.vars["ORTHID_DEMO_PASSWORD"];
+        let body = serde_json::json!({"email": "demo@orthid.example", "password": password});
+        let answer = block_on(reqwest::Client::new().post(url).json(&body).send());
+        answer.unwrap().status().as_u16()
     }
 
     /// Records of the newest run's journal, of one type and step.
@@ -385,6 +407,7 @@ impl Running {
     }
 
     pub fn kill(mut self) {
+        assert_eq!(self.child.try_wait().unwrap(), None, "it ended before it was killed");
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -398,6 +421,10 @@ impl Running {
         });
         let (pid, _) = found.unwrap();
         kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    pub fn has_child(&self, name: &str) -> bool {
+        descendants(self.child.id()).iter().any(|(_, comm)| comm == name)
     }
 
     pub fn wait(mut self) -> Ended {
