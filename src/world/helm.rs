@@ -242,9 +242,46 @@ fn duration(timeout: Duration) -> String {
     format!("{}s", timeout.as_secs().max(1))
 }
 
+/// Did the connection to the API server fail, in the words of client-go and of Go's network library? A release that does
+/// not become ready in time is something else.
+pub fn lost_the_cluster(stderr: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "Kubernetes cluster unreachable",
+        "connection refused",
+        "connection reset by peer",
+        "broken pipe",
+        "unexpected EOF",
+        ": EOF",
+        "i/o timeout",
+        "TLS handshake timeout",
+        "http2: client connection lost",
+        "the server is currently unable to handle the request",
+        "etcdserver: ",
+    ];
+    WORDS.iter().any(|words| stderr.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_cluster_is_told_from_a_release_that_fails() {
+        for lost in [
+            "Error: UPGRADE FAILED: cannot patch \"api\" with kind Deployment: Patch \"https://127.0.0.1:6443/\": unexpected EOF",
+            "Error: Kubernetes cluster unreachable: Get \"https://127.0.0.1:6443/version\": dial tcp 127.0.0.1:6443: connect: connection refused",
+            "Error: UPGRADE FAILED: etcdserver: request timed out",
+        ] {
+            assert!(lost_the_cluster(lost), "{lost}");
+        }
+        for failed in [
+            "Error: UPGRADE FAILED: release orthid failed, and has been rolled back due to atomic being set: context deadline exceeded",
+            "Error: UPGRADE FAILED: resource Deployment/orthid/orthid-api not ready. status: InProgress",
+            "Error: UPGRADE FAILED: template: orthid/templates/api.yaml:7: unexpected \"}\" in operand",
+        ] {
+            assert!(!lost_the_cluster(failed), "{failed}");
+        }
+    }
     use expect_test::{Expect, expect};
 
     fn check(args: &[OsString], expected: Expect) {

@@ -178,8 +178,13 @@ pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
         }
         (false, _) => {
             let words = done.last_words(site.redactor);
-            Err(permanent(format!("helm upgrade to {} failed: {words}", spec.version))
-                .with_evidence(evidence))
+            // An atomic upgrade that fails is rolled back by Helm itself, as long as it can reach the cluster.
+            let abandoned = spec.atomic && newest.last().is_some_and(|last| is_ours(site, last));
+            let failure = match abandoned || helm::lost_the_cluster(&done.stderr) {
+                true => unknown(format!("helm lost the cluster on the way: {words}")),
+                false => permanent(format!("helm upgrade to {} failed: {words}", spec.version)),
+            };
+            Err(failure.with_evidence(evidence))
         }
     }
 }
@@ -268,6 +273,10 @@ async fn roll_back(
         return Err(unknown("helm rollback was stopped before it ended").with_evidence(evidence));
     }
     let words = done.last_words(site.redactor);
+    if helm::lost_the_cluster(&done.stderr) {
+        let lost = format!("helm lost the cluster while it rolled back: {words}");
+        return Err(unknown(lost).with_evidence(evidence));
+    }
     Err(permanent(format!("helm rollback to revision {to} failed: {words}"))
         .help(format!("see why, then `helm rollback {} {to}` or `orthid resume`", release.name))
         .with_evidence(evidence))
