@@ -119,13 +119,15 @@ async fn watched(
     let expected = job.plan.expected_ms.iter();
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
     let mut live = Live::new(Mode::choose(args.json, args.quiet, cx.terminal), expected);
-    let work = async {
+    // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
+    let (deps, job) = (deps.clone(), job.clone());
+    let mut work = tokio::spawn(async move {
         match how {
-            How::Start { plan_bytes } => run::start(deps, options, job, plan_bytes).await,
-            How::Resume => run::resume(deps, options, job).await,
+            How::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
+            How::Resume => run::resume(&deps, options, &job).await,
         }
-    };
-    tokio::pin!(work, watching);
+    });
+    tokio::pin!(watching);
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
@@ -136,7 +138,10 @@ async fn watched(
     while let Ok(notice) = inbox.try_recv() {
         show(&mut live, notice);
     }
-    outcome.map_err(run_error)
+    match outcome {
+        Ok(outcome) => outcome.map_err(run_error),
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
 }
 
 fn show(live: &mut Live, notice: Notice) {

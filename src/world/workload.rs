@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,10 @@ use crate::run::FailureClass;
 const REPLICAS: &str = "orthid.dev/replicas";
 /// How we name ourselves to the API server.
 const MANAGER: &str = "orthid";
+/// How often another writer may come between.
+const DISOWN_ATTEMPTS: u32 = 10;
+/// HTTP's status for a write that is based on an older version.
+const CONFLICT: u16 = 409;
 const POLL: Duration = Duration::from_millis(500);
 
 /// A workload's state, whichever kind it is.
@@ -136,32 +140,68 @@ impl Workload {
     }
 }
 
+fn api(
+    cluster: &Cluster,
+    namespace: &str,
+    workload: &str,
+) -> Result<Api<DynamicObject>, CallError> {
+    let resource = match kind(workload)? {
+        Kind::Deployment => ApiResource::erase::<Deployment>(&()),
+        Kind::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+    };
+    Ok(Api::namespaced_with(cluster.client.clone(), namespace, &resource))
+}
+
+/// Changes a workload, and lays no claim to what it changed.
 async fn patch(
     cluster: &Cluster,
     namespace: &str,
     workload: &str,
     patch: &serde_json::Value,
 ) -> Result<(), CallError> {
-    let name = workload_parts(workload).1;
+    let (api, name) = (api(cluster, namespace, workload)?, workload_parts(workload).1);
     let what = format!("scale {workload}");
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     // A merge patch to fixed values may be repeated.
-    let change = Patch::Merge(patch);
-    match kind(workload)? {
-        Kind::Deployment => {
-            let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
-            cluster.read(&what, || api.patch(name, &params, &change)).await?;
+    let (params, change) = (written_by_us(), Patch::Merge(patch));
+    cluster.read(&what, || api.patch(name, &params, &change)).await?;
+    disown(cluster, namespace, workload).await
+}
+
+fn written_by_us() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+/// Gives up what the API server counts as ours. Helm 4 applies on the server, and fails on a field that another manager
+/// owns: without this, no upgrade could follow a workload that was scaled to zero.
+async fn disown(cluster: &Cluster, namespace: &str, workload: &str) -> Result<(), CallError> {
+    let (api, name) = (api(cluster, namespace, workload)?, workload_parts(workload).1);
+    let (what, params) = (format!("give up the fields of {workload}"), written_by_us());
+    let mut left = DISOWN_ATTEMPTS;
+    loop {
+        let metadata = cluster.read(&what, || api.get_metadata(name)).await?.metadata;
+        let (ours, others): (Vec<_>, Vec<_>) = metadata
+            .managed_fields
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|fields| fields.manager.as_deref() == Some(MANAGER));
+        if ours.is_empty() {
+            return Ok(());
         }
-        Kind::StatefulSet => {
-            let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), namespace);
-            cluster.read(&what, || api.patch(name, &params, &change)).await?;
+        // With the version that was read: what somebody else writes meanwhile stays as it is.
+        let change = json!({"metadata": {
+            "resourceVersion": metadata.resource_version,
+            "managedFields": others,
+        }});
+        let change = Patch::Merge(&change);
+        match cluster.read(&what, || api.patch(name, &params, &change)).await {
+            Err(error) if error.status == Some(CONFLICT) && left > 0 => left -= 1,
+            written => return written.map(|_| ()),
         }
     }
-    Ok(())
 }
 
 /// Scales to zero, keeping the number in an annotation of the same write, and waits until no pod is left. A workload
-/// that is at zero already is left alone.
+/// that is at zero already is left as it is.
 pub async fn quiesce(
     cluster: &Cluster,
     namespace: &str,
@@ -176,6 +216,9 @@ pub async fn quiesce(
             "spec": {"replicas": 0},
         });
         patch(cluster, namespace, workload, &change).await?;
+    } else {
+        // Whoever scaled it may have been killed before it gave the field up.
+        disown(cluster, namespace, workload).await?;
     }
     let deadline = tokio::time::Instant::now() + bound;
     loop {

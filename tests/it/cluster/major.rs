@@ -28,7 +28,8 @@ fn returned(place: &Place) {
 fn a_major_version_is_entered_with_its_guide_read() {
     let place = installed!("orthid-major", HELM_3, "2.8.0");
     place.plan("orthid-3.0.hcl", &[("94c1fabc54f519fd", "0000000000000000")]);
-    place.orthid(&["plan", "plan.hcl"]).code(4);
+    let unread = place.orthid(&["plan", "plan.hcl"]).code(1);
+    unread.says("is not the one that the plan acknowledges");
     approved(&place, &[]);
     place.orthid(GO).code(0).says("run succeeded");
     assert_eq!(place.revisions(), ["superseded orthid-2.8.0", "deployed orthid-3.0.0"]);
