@@ -1,10 +1,8 @@
 //! What is killed in the middle ends as if nothing had happened.
 
-use super::place::{Ended, Place, Running, wait_until};
+use super::place::Place;
+use super::running::{Ended, Running, wait_until};
 use super::{HELM_3, HELM_4, installed};
-
-/// The plan as people have it.
-const PLAIN: &[(&str, &str)] = &[];
 
 /// The revisions of an upgrade that nothing disturbed.
 const TWO_REVISIONS: &[&str] = &["superseded orthid-2.6.0", "deployed orthid-2.7.1"];
@@ -18,13 +16,19 @@ fn upgraded(place: &Place) {
     assert_eq!(place.count(scratch), 0, "no scratch database is left");
 }
 
+/// An upgrade by the plan as people have it, which has come to this step.
+fn begun(place: &Place, step: &str) -> Running {
+    place.plan("orthid-2.7.hcl", &[]);
+    let mut run = place.begin();
+    run.wait_for("step_started", step);
+    run
+}
+
 /// Strikes at orthid itself while a step is at work, and resumes.
 fn orthid_killed(namespace: &str, step: &str, table: Option<&str>, strike: impl Fn(&Place)) {
     let place = installed!(namespace, HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
     let held = table.map(|table| place.hold(table));
-    let mut run = place.begin();
-    run.wait_for("step_started", step);
+    let run = begun(&place, step);
     strike(&place);
     run.kill();
     assert_eq!(place.events("step_succeeded", step), 0, "it was killed too late");
@@ -71,15 +75,19 @@ fn orthid_killed_while_it_smokes() {
     orthid_killed("orthid-kill-smoke", "smoke.sign_in", None, |_| {});
 }
 
-/// Helm and orthid both: the pending revision is rolled back by number, and the roll begun again.
-fn helm_killed_with_orthid(namespace: &str, helm: &str) {
-    let place = installed!(namespace, helm, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
-    let mut run = place.begin();
-    run.wait_for("step_started", "roll.app");
+/// An upgrade whose Helm has made its revision and waits for the rollout.
+fn helm_at_work(place: &Place) -> Running {
+    let run = begun(place, "roll.app");
     wait_until("a pending revision", || {
         place.revisions().last().is_some_and(|last| last.starts_with("pending-upgrade"))
     });
+    run
+}
+
+/// Helm and orthid both: the pending revision is rolled back by number, and the roll begun again.
+fn helm_killed_with_orthid(namespace: &str, helm: &str) {
+    let place = installed!(namespace, helm, "2.6.0");
+    let run = helm_at_work(&place);
     run.kill_child("helm");
     run.kill();
     place.orthid(&["resume"]).code(0).says("run succeeded");
@@ -110,12 +118,7 @@ fn survived(place: &Place, run: Running) {
 #[test]
 fn helm_killed_alone() {
     let place = installed!("orthid-kill-onlyhelm", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
-    let mut run = place.begin();
-    run.wait_for("step_started", "roll.app");
-    wait_until("a pending revision", || {
-        place.revisions().last().is_some_and(|last| last.starts_with("pending-upgrade"))
-    });
+    let run = helm_at_work(&place);
     run.kill_child("helm");
     survived(&place, run);
     upgraded(&place);
@@ -125,10 +128,8 @@ fn helm_killed_alone() {
 #[test]
 fn pg_dump_killed() {
     let place = installed!("orthid-kill-dump", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
     let held = place.hold("users");
-    let mut run = place.begin();
-    run.wait_for("step_started", "backup.before");
+    let run = begun(&place, "backup.before");
     run.kill_child("pg_dump");
     drop(held);
     survived(&place, run);
@@ -138,7 +139,7 @@ fn pg_dump_killed() {
 #[test]
 fn pg_restore_killed() {
     let place = installed!("orthid-kill-restore", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
+    place.plan("orthid-2.7.hcl", &[]);
     // Enough rows for a restore that takes a moment.
     let rows = "create table filler as select n, repeat(md5(n::text), 8) from generate_series(1, 400000) n";
     place.statement(rows);
@@ -152,9 +153,7 @@ fn pg_restore_killed() {
 #[test]
 fn the_jobs_pod_deleted() {
     let place = installed!("orthid-kill-pod", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
-    let mut run = place.begin();
-    run.wait_for("step_started", "migrate.schema");
+    let run = begun(&place, "migrate.schema");
     let jobs = ["get", "pods", "--selector", "batch.kubernetes.io/job-name", "-o", "name"];
     wait_until("the Job's pod", || !place.kubectl(&jobs).is_empty());
     place.kubectl(&["delete", "pod", "-l", "batch.kubernetes.io/job-name", "--now"]);
@@ -167,7 +166,7 @@ fn the_jobs_pod_deleted() {
 #[test]
 fn the_exec_stream_cut() {
     let place = installed!("orthid-kill-exec", HELM_3, "2.6.3");
-    place.plan("orthid-2.7.hcl", PLAIN);
+    place.plan("orthid-2.7.hcl", &[]);
     let mut run = place.begin();
     run.wait_for("step_succeeded", "verify.before");
     let held = place.hold("users");
@@ -184,9 +183,7 @@ fn the_exec_stream_cut() {
 #[test]
 fn postgresql_killed_while_it_migrates() {
     let place = installed!("orthid-kill-postgres", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
-    let mut run = place.begin();
-    run.wait_for("step_started", "migrate.schema");
+    let run = begun(&place, "migrate.schema");
     place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
     survived(&place, run);
     once(&place);
@@ -195,10 +192,8 @@ fn postgresql_killed_while_it_migrates() {
 #[test]
 fn postgresql_restarted_while_it_dumps() {
     let place = installed!("orthid-restart-postgres", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
     let held = place.hold("users");
-    let mut run = place.begin();
-    run.wait_for("step_started", "backup.before");
+    let run = begun(&place, "backup.before");
     place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
     drop(held);
     survived(&place, run);
@@ -208,9 +203,7 @@ fn postgresql_restarted_while_it_dumps() {
 #[test]
 fn the_api_server_killed_while_it_rolls() {
     let place = installed!("orthid-kill-apiserver", HELM_3, "2.6.0");
-    place.plan("orthid-2.7.hcl", PLAIN);
-    let mut run = place.begin();
-    run.wait_for("step_started", "roll.app");
+    let run = begun(&place, "roll.app");
     wait_until("revision 2", || place.revisions().len() == 2);
     place.tool("examples/cluster/cluster", &["restart-apiserver"]);
     survived(&place, run);

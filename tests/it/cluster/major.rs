@@ -1,6 +1,7 @@
 //! Across a major version: the schema breaks the old app, and the way back is the backup.
 
-use super::place::{Place, wait_until};
+use super::place::Place;
+use super::running::wait_until;
 use super::{HELM_3, HELM_4, installed};
 
 /// 3.0.0 has no such endpoint any more; a smoke test that expects one fails after everything else is done.

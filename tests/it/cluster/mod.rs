@@ -9,6 +9,7 @@ mod failing;
 mod kills;
 mod major;
 mod place;
+mod running;
 mod upgrade;
 
 use place::Place;
