@@ -28,6 +28,21 @@ impl Step {
     pub fn kind(&self) -> StepKind {
         self.address.kind
     }
+
+    /// Is there a way to tell whether its effect is there? A command may have none.
+    pub fn is_observable(&self) -> bool {
+        match &self.spec {
+            StepSpec::Run(spec) => spec.observe.is_some(),
+            StepSpec::Approve(_)
+            | StepSpec::Backup(_)
+            | StepSpec::Verify(_)
+            | StepSpec::Migrate(_)
+            | StepSpec::Roll(_)
+            | StepSpec::Smoke(_)
+            | StepSpec::Probe(_)
+            | StepSpec::Checkpoint => true,
+        }
+    }
 }
 
 /// How transient failures are repeated: exponential from `delay_ms` up to `max_delay_ms`.

@@ -147,8 +147,8 @@ impl Attempt {
                 (Observation::Done(_), _) => return Report::Undone { step },
                 (Observation::NotDone, _) => {}
                 // The step ended by itself and said that it failed. What it left is what its rollback edge is for.
-                (Observation::Unknown(_), UndoAfter::Failure) => {}
-                (Observation::Unknown(question), UndoAfter::Undo | UndoAfter::Success) => {
+                (Observation::Unknown(_), UndoAfter::Failure) if !self.cx.step.is_observable() => {}
+                (Observation::Unknown(question), _) => {
                     return Report::UndoFailed { step, failure: unclear(&question) };
                 }
             }

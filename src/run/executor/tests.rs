@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 
 use super::*;
-use crate::model::{ApproveSpec, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
+use crate::model::{
+    ApproveSpec, Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec,
+};
 use crate::run::SystemClock;
 use crate::run::event::{Event, Failure};
 use crate::store::SqliteStore;
@@ -52,8 +54,11 @@ impl World for Scripted {
         }
     }
 
-    async fn observe_undo(&self, _cx: &StepContext) -> Observation {
-        Observation::NotDone
+    async fn observe_undo(&self, cx: &StepContext) -> Observation {
+        match cx.step.address.name.starts_with("unclear") {
+            true => self.observe(cx).await,
+            false => Observation::NotDone,
+        }
     }
 
     async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
@@ -192,6 +197,26 @@ async fn a_failed_undo_is_stuck_and_goes_on_after_the_fix() {
     assert_eq!(stage.log(), "act a, act b, undo b");
     assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::RolledBack));
     assert_eq!(stage.log(), "undo b, undo a");
+}
+
+#[tokio::test]
+async fn what_failed_and_cannot_be_looked_at_is_not_undone_blindly() {
+    let unclear = |observe: Option<Vec<Arg>>| {
+        let mut step = step("unclear", &[]);
+        let StepSpec::Run(spec) = &mut step.spec else { panic!("a command") };
+        spec.observe = observe;
+        step
+    };
+    let looks = "observe unclear, observe unclear, observe unclear";
+    let stage = Stage::new(vec![unclear(Some(vec![Arg::Known("look".into())]))]).await;
+    stage.act_fails("unclear", vec![Failure::permanent("no")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.log(), format!("act unclear, {looks}"));
+    // Where there is no way to look, undoing after a failure is what the author asked for.
+    let stage = Stage::new(vec![unclear(None)]).await;
+    stage.act_fails("unclear", vec![Failure::permanent("no")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), format!("act unclear, {looks}, undo unclear"));
 }
 
 #[tokio::test]

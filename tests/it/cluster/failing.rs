@@ -15,9 +15,11 @@ fn a_release_that_never_serves_is_rolled_back(namespace: &str, helm: &str, fault
     assert_eq!(revisions.last().unwrap(), "deployed orthid-2.6.0", "{revisions:?}");
     assert_eq!(place.serves(), ("2.6.0".to_owned(), 5), "the database stays where it is");
     let kept = place.evidence();
-    let told = kept
-        .iter()
-        .any(|(path, text)| path.to_string_lossy().contains("pod-") && text.contains("== log"));
+    let told = kept.iter().any(|(path, text)| {
+        path.to_string_lossy().contains("pod-")
+            && text.contains("== log")
+            && text.contains("== events")
+    });
     assert!(
         told,
         "what the failing pod said is kept: {:?}",
@@ -31,12 +33,8 @@ fn a_release_that_crashes_is_rolled_back_by_helm_3() {
 }
 
 #[test]
-fn a_release_that_crashes_is_rolled_back_by_helm_4() {
-    a_release_that_never_serves_is_rolled_back(
-        "orthid-crash4",
-        HELM_4,
-        "crashAfterReadySeconds: 1",
-    );
+fn a_release_that_never_gets_ready_is_rolled_back_by_helm_4() {
+    a_release_that_never_serves_is_rolled_back("orthid-unready", HELM_4, "neverReady: true");
 }
 
 #[test]
