@@ -184,3 +184,50 @@ fn manual_pages_and_completions_name_every_command() {
     orthid(dir.path()).args(["validate", "-nonsense"]).assert().code(1);
     orthid(dir.path()).arg("-version").assert().code(0).stdout(starts_with("orthid "));
 }
+
+#[test]
+fn what_is_unknown_or_secret_is_followed_through_and_never_told() {
+    let dir = folder(
+        r#"
+variable "token" {
+  type      = string
+  sensitive = true
+}
+run "a" {
+  command    = ["echo", "{\"value\": \"told\"}"]
+  idempotent = true
+}
+run "b" {
+  command    = ["sh", "-c", "echo $TOKEN $MIXED ${run.a.value} >&2"]
+  env        = { TOKEN = var.token, MIXED = "Bearer ${env("SECRET")}" }
+  idempotent = true
+  for_each   = { "<script>alert(1)</script>" = 1 }
+}
+"#,
+    );
+    let with_secrets = |args: &[&str]| {
+        let mut command = orthid(dir.path());
+        command.env("PATH", "/usr/bin:/bin").env("ORTHID_VAR_token", "hunter2");
+        command.env("SECRET", "correct-horse").args(args);
+        command
+    };
+    with_secrets(&["plan", "plan.hcl", "-html", "page.html", "-out", "saved.plan"])
+        .assert()
+        .code(0)
+        .stdout(contains("sh -c (known after apply)"));
+    let page = fs::read_to_string(dir.path().join("page.html")).unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script>alert"), "{page}");
+    with_secrets(&["apply", "saved.plan"]).assert().code(0);
+    let mut pending = vec![dir.path().to_owned()];
+    let mut cleaned = false;
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        assert!(!text.contains("hunter2") && !text.contains("correct-horse"), "{}", path.display());
+        cleaned |= text.contains("(sensitive value) (sensitive value) told");
+    }
+    assert!(cleaned, "what the command said is kept, without the secrets");
+}

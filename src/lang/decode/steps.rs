@@ -11,8 +11,8 @@ use crate::lang::syntax::{Block, Body};
 use crate::lang::value::Reference;
 use crate::lang::{Code, Diagnostic, Span, Value};
 use crate::model::{
-    ApproveSpec, BackupSpec, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, RollSpec, Rollback,
-    RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
+    ApproveSpec, Arg, BackupSpec, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, RollSpec,
+    Rollback, RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
 };
 
 /// Helm's own default is 5 minutes.
@@ -244,17 +244,14 @@ impl Reader<'_, '_> {
     }
 
     fn run(&mut self, body: &Body) -> Eval<RunSpec> {
-        let command = self.args(body, "command");
-        let command = self.command(body, "command", command);
+        let command = self.words(body, "command");
         let workdir = self.full_text(body, "workdir");
         let workdir =
             workdir.and_then(|workdir| self.inside(workdir, self.span_of(body, "workdir")));
         let env = self.arg_map(body, "env");
         let exit_codes = self.numbers(body, "exit_codes", 0, 255);
-        let observe = self.args(body, "observe");
-        let observe = self.command(body, "observe", observe);
-        let undo = self.args(body, "undo");
-        let undo = self.command(body, "undo", undo);
+        let observe = self.words(body, "observe");
+        let undo = self.words(body, "undo");
         let idempotent = self.bool(body, "idempotent");
         let exit_codes = exit_codes?.unwrap_or_else(|| vec![0]);
         if exit_codes.is_empty() && attribute(body, "exit_codes").is_some() {
@@ -271,6 +268,21 @@ impl Reader<'_, '_> {
             undo: undo?,
             idempotent: idempotent?.unwrap_or(false),
         })
+    }
+
+    /// A program and its arguments, none of them secret.
+    fn words(&mut self, body: &Body, name: &str) -> Eval<Option<Vec<Arg>>> {
+        let words = self.args(body, name);
+        let words = self.command(body, name, words)?;
+        let is_secret = |word: &Arg| matches!(word, Arg::Later(residual) if residual.sensitive);
+        if words.iter().flatten().any(is_secret) {
+            let message = format!("a sensitive value can't be an argument of `{name}`");
+            let diagnostic = Diagnostic::new(Code::InvalidValue, message)
+                .label(self.span_of(body, name), "public while the command runs")
+                .help("every user of the machine can read arguments: pass it by `env`");
+            return self.on.fail(diagnostic);
+        }
+        Ok(words)
     }
 
     fn inside(&mut self, path: Option<String>, span: Span) -> Eval<Option<String>> {
