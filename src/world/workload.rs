@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::Selector;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -60,9 +61,13 @@ fn kind(workload: &str) -> Result<Kind, CallError> {
     }
 }
 
-fn query(selector: &LabelSelector) -> String {
-    let labels = selector.match_labels.iter().flatten();
-    labels.map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
+fn query(selector: LabelSelector) -> Result<String, CallError> {
+    let selector = Selector::try_from(selector).map_err(|error| CallError {
+        class: FailureClass::Permanent,
+        status: None,
+        message: format!("the workload's selector can't be understood: {error}"),
+    })?;
+    Ok(selector.to_string())
 }
 
 /// Reads a workload.
@@ -107,7 +112,7 @@ pub async fn get(
     let annotations = metadata.annotations.unwrap_or_default();
     Ok(Workload {
         template,
-        selector: query(&selector),
+        selector: query(selector)?,
         replicas: replicas.unwrap_or(1),
         recorded: annotations.get(REPLICAS).and_then(|n| n.parse().ok()),
         generation: metadata.generation.unwrap_or(0),
@@ -282,4 +287,22 @@ pub async fn settled(
 
 fn is_draining(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_is_asked_for_whole() {
+        let selector = serde_json::json!({
+            "matchLabels": {"app": "api"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["front", "back"]},
+                {"key": "canary", "operator": "DoesNotExist"},
+            ],
+        });
+        let query = query(serde_json::from_value(selector).unwrap()).unwrap();
+        assert_eq!(query, "app=api,tier in (back,front),!canary");
+    }
 }
