@@ -46,3 +46,16 @@ fn two_minors_are_two_hops() {
     );
     assert_eq!(place.serves(), ("2.7.1".to_owned(), 5));
 }
+
+#[test]
+fn a_first_plan_upgrades_the_release_that_it_was_written_from() {
+    let place = installed!("orthid-init", HELM_3, "2.6.0");
+    let [namespace, repository] =
+        ["namespace", "repository"].map(|name| place.var(&format!("ORTHID_VAR_{name}")));
+    let release = ["init", "orthid", "-namespace", namespace, "-repository", repository];
+    let wanted = ["-to", "2.7.1", "-out", "plan.hcl"];
+    place.orthid(&[&release[..], &wanted[..]].concat()).code(0);
+    place.orthid(&["fmt", "-check", "plan.hcl"]).code(0);
+    place.upgrade().code(0).says("smoke.serves: succeeded").says("run succeeded");
+    assert_eq!(place.serves(), ("2.7.1".to_owned(), 5));
+}
