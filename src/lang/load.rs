@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::budget::Budget;
 use super::config::{HopFilter, Inputs, StepBlock};
 use super::decode::{self, Reader, Settings, attribute};
-use super::diagnostic::shown;
+use super::diagnostic::{MAX_DIAGNOSTICS, shown};
 use super::eval::Evaluator;
 use super::instantiate::Instantiated;
 use super::locals::{Locals, Which};
@@ -288,6 +288,10 @@ impl Loader<'_> {
         let Instantiated { steps, unread, mut found } =
             instantiate::steps(plan, blocks, path, !has_upgrade, &files);
         self.found.append(&mut found);
+        if self.found.len() >= MAX_DIAGNOSTICS {
+            // More than anybody reads is wrong with the text already.
+            return Vec::new();
+        }
         outline::complete(plan, blocks, steps, &unread, has_upgrade.then_some(0))
     }
 }

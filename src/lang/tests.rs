@@ -155,19 +155,21 @@ fn every_plan_of_the_repository_is_valid() {
     }
 }
 
-/// Locals of a runbook, as the arguments of a step.
+/// Locals of a runbook, as the variables of a step, which may be sensitive.
 fn values(locals: &str, exprs: &[&str]) -> Vec<Arg> {
+    let env: String =
+        exprs.iter().enumerate().map(|(i, expr)| format!("v{i:02} = {expr}\n")).collect();
     let text = format!(
         "locals {{\n{locals}\n}}\nbackup \"b\" {{ database = database.main }}\n\
-         database \"main\" {{ url = env(\"U\") }}\nrun \"x\" {{ command = [{}] }}\n",
-        exprs.join(", ")
+         database \"main\" {{ url = env(\"U\") }}\n\
+         run \"x\" {{\ncommand = [\"true\"]\nenv = {{\n{env}}}\n}}\n"
     );
     let steps = steps(&text, &[]);
     let run = steps.into_iter().find_map(|step| match step.spec {
         StepSpec::Run(run) => Some(run),
         _ => None,
     });
-    run.expect("there is a run step").command
+    run.expect("there is a run step").env.into_values().collect()
 }
 
 fn check_values(locals: &str, exprs: &[&str], expected: Expect) {
