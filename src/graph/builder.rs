@@ -44,7 +44,7 @@ impl Builder {
     /// # Errors
     /// Cycles are reported from what the author wrote alone: the recommended order can't make one.
     pub fn seal(self) -> Result<StepGraph, GraphError> {
-        StepGraph::from_steps(order::complete(self.steps, self.placed)?)
+        order::complete(self.steps, self.placed)
     }
 }
 

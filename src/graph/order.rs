@@ -14,10 +14,10 @@
 //!
 //! Where many steps wait for many, a checkpoint of our own joins them, so that edges stay linear in the steps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::GraphError;
-use super::sealed::{self, during};
+use super::sealed::{self, Named, StepGraph};
 use crate::model::{Address, OnFailure, Retry, Step, StepKind, StepSpec};
 
 /// As many direct edges as are drawn before a checkpoint joins them.
@@ -36,16 +36,17 @@ fn phase(kind: StepKind) -> Option<u8> {
     }
 }
 
-/// Steps with the recommended order written into their `depends_on`.
+/// Seals steps with the recommended order written into their `depends_on`.
 pub(super) fn complete(
     mut steps: Vec<Step>,
     mut placed: Vec<bool>,
-) -> Result<Vec<Step>, GraphError> {
+) -> Result<StepGraph, GraphError> {
     let sorted = sealed::sorted(&steps);
     sealed::arrange(&mut placed, sorted.clone());
     sealed::arrange(&mut steps, sorted);
-    let topological = sealed::topological(&sealed::resolve(&steps)?)?;
-    let mut order = Order::new(steps, placed);
+    let named = Named::resolve(&steps)?;
+    let topological = named.topological(&steps)?;
+    let mut order = Order::new(steps, placed, &named);
     let phases = order.phases(&topological);
     for hop in order.hops() {
         order.by_phase(&hop, &phases);
@@ -55,7 +56,8 @@ pub(super) fn complete(
         order.behind_gates(&hop);
     }
     order.hop_after_hop();
-    Ok(order.finish())
+    let (steps, named) = order.finish();
+    StepGraph::of_sorted(steps, &named)
 }
 
 /// Steps under construction; a node's number is its position, and joining checkpoints are added at the end.
@@ -69,16 +71,15 @@ struct Order {
 }
 
 impl Order {
-    fn new(steps: Vec<Step>, placed: Vec<bool>) -> Order {
-        let numbers: HashMap<&Address, usize> =
-            steps.iter().enumerate().map(|(n, step)| (&step.address, n)).collect();
-        let looked_up = |addresses: &[Address]| {
-            addresses.iter().map(|address| numbers[address]).collect::<Vec<usize>>()
-        };
-        let edges =
-            steps.iter().map(|step| looked_up(&step.depends_on).into_iter().collect()).collect();
-        let probes = steps.iter().enumerate().filter(|(_, step)| !during(step).is_empty());
-        let during = probes.map(|(n, step)| (n, looked_up(during(step)))).collect();
+    fn new(steps: Vec<Step>, placed: Vec<bool>, named: &Named) -> Order {
+        let mut edges = vec![BTreeSet::new(); steps.len()];
+        for (n, dependency) in &named.depends_on {
+            edges[*n as usize].insert(*dependency as usize);
+        }
+        let mut during: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (probe, step) in &named.during {
+            during.entry(*probe as usize).or_default().push(*step as usize);
+        }
         Order { steps, placed, edges, during }
     }
 
@@ -181,7 +182,7 @@ impl Order {
         }
         let hop = self.steps[later[0]].hop;
         let name = format!("between:{joins}");
-        let same = |step: &&Step| step.hop == hop && step.address.name == name;
+        let same = |step: &&Step| step.hop == hop && *step.address.name == name;
         let ordinal = self.steps.iter().filter(same).count();
         let mut address = Address::new(StepKind::Checkpoint, name);
         if let Some(hop) = hop {
@@ -197,14 +198,26 @@ impl Order {
         }
     }
 
-    fn finish(self) -> Vec<Step> {
-        let Order { mut steps, placed: _, edges, during: _ } = self;
+    /// The steps, sorted, and what they name.
+    fn finish(self) -> (Vec<Step>, Named) {
+        let Order { mut steps, placed: _, edges, during } = self;
         let addresses: Vec<Address> = steps.iter().map(|step| step.address.clone()).collect();
-        for (step, edges) in steps.iter_mut().zip(edges) {
-            step.depends_on = edges.into_iter().map(|n| addresses[n].clone()).collect();
+        for (step, edges) in steps.iter_mut().zip(&edges) {
+            step.depends_on = edges.iter().map(|n| addresses[*n].clone()).collect();
             step.depends_on.sort();
         }
-        steps
+        // The joins stand at the end until here.
+        let order = sealed::sorted(&steps);
+        let place = sealed::places(&order);
+        sealed::arrange(&mut steps, order);
+        let moved = |(n, other): (usize, usize)| (place[n], place[other]);
+        let waits = edges.iter().enumerate();
+        let waits = waits.flat_map(|(n, others)| others.iter().map(move |other| (n, *other)));
+        let beside = during.iter();
+        let beside = beside.flat_map(|(n, others)| others.iter().map(move |other| (*n, *other)));
+        let named =
+            Named { depends_on: waits.map(moved).collect(), during: beside.map(moved).collect() };
+        (steps, named)
     }
 }
 

@@ -4,7 +4,9 @@
 //! that an edge names is a step; the order is topological and the same for the same steps, however they were listed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::GraphError;
 use super::cycle::{self, Cycle};
@@ -37,39 +39,26 @@ impl StepGraph {
     pub fn from_steps(mut steps: Vec<Step>) -> Result<StepGraph, GraphError> {
         let sorted = sorted(&steps);
         arrange(&mut steps, sorted);
-        let links = resolve(&steps)?;
-        let order = topological(&links)?;
+        let named = Named::resolve(&steps)?;
+        StepGraph::of_sorted(steps, &named)
+    }
+
+    /// Seals steps that are sorted, of which it is known already what they name.
+    pub(super) fn of_sorted(mut steps: Vec<Step>, named: &Named) -> Result<StepGraph, GraphError> {
+        let order = named.topological(&steps)?;
+        let place = places(&order);
         arrange(&mut steps, order);
+        let moved = |(n, other): &(u32, u32)| (place[*n as usize], place[*other as usize]);
+        let edges: Vec<(u32, u32)> = named.depends_on.iter().map(moved).collect();
+        let waits_for = Links::new(steps.len(), &edges);
+        let mut beside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (probe, step) in named.during.iter().map(moved) {
+            beside.entry(step).or_default().push(probe);
+        }
+        beside.values_mut().for_each(|probes| probes.sort_unstable());
         let numbers =
             steps.iter().enumerate().map(|(n, step)| (step.address.clone(), n as u32)).collect();
-        let mut graph = StepGraph {
-            waits_for: Links::default(),
-            dependents: Links::default(),
-            beside: BTreeMap::new(),
-            steps,
-            numbers,
-        };
-        graph.waits_for = Links::new(graph.steps.len(), &graph.edges());
-        graph.dependents = graph.waits_for.reversed();
-        graph.beside = graph.probes();
-        Ok(graph)
-    }
-
-    fn edges(&self) -> Vec<(u32, u32)> {
-        let edges = self.steps.iter().enumerate().flat_map(|(n, step)| {
-            step.depends_on.iter().map(move |dependency| (n as u32, self.numbers[dependency]))
-        });
-        edges.collect()
-    }
-
-    fn probes(&self) -> BTreeMap<u32, Vec<u32>> {
-        let mut beside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (n, step) in self.steps.iter().enumerate() {
-            for during in during(step) {
-                beside.entry(self.numbers[during]).or_default().push(n as u32);
-            }
-        }
-        beside
+        Ok(StepGraph { dependents: waits_for.reversed(), waits_for, beside, steps, numbers })
     }
 
     /// Every step, in topological order; ties go by hop, then by address.
@@ -192,6 +181,13 @@ pub(super) fn sorted(steps: &[Step]) -> Vec<u32> {
     numbers
 }
 
+/// Where [`arrange`] moves what is at each position.
+pub(super) fn places(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(to, from)| places[*from as usize] = to as u32);
+    places
+}
+
 /// Moves what is at `order[n]` to `n`, each once and without a second copy of all.
 pub(super) fn arrange<T>(items: &mut [T], mut order: Vec<u32>) {
     for start in 0..order.len() {
@@ -207,92 +203,105 @@ pub(super) fn arrange<T>(items: &mut [T], mut order: Vec<u32>) {
     }
 }
 
+/// What sorted steps name, by number: pairs of a step and one that it names. All of a probe stand together.
+pub(super) struct Named {
+    pub(super) depends_on: Vec<(u32, u32)>,
+    pub(super) during: Vec<(u32, u32)>,
+}
+
+impl Named {
+    /// Looks up every address that the steps name.
+    pub(super) fn resolve(steps: &[Step]) -> Result<Named, GraphError> {
+        let mut numbers: HashMap<&Address, u32> = HashMap::with_capacity(steps.len());
+        for (n, step) in steps.iter().enumerate() {
+            if numbers.insert(&step.address, n as u32).is_some() {
+                return Err(GraphError::Duplicate(step.address.clone()));
+            }
+        }
+        let mut named = Named { depends_on: Vec::new(), during: Vec::new() };
+        for (n, step) in steps.iter().enumerate() {
+            let look_up = |other: &Address| match numbers.get(other) {
+                Some(number) => Ok((n as u32, *number)),
+                None => Err(GraphError::UnknownStep {
+                    step: step.address.clone(),
+                    missing: other.clone(),
+                }),
+            };
+            for dependency in &step.depends_on {
+                named.depends_on.push(look_up(dependency)?);
+            }
+            for beside in during(step) {
+                named.during.push(look_up(beside)?);
+            }
+        }
+        Ok(named)
+    }
+
+    /// The steps' numbers in topological order, the smallest number first among those that could come next.
+    pub(super) fn topological(&self, steps: &[Step]) -> Result<Vec<u32>, GraphError> {
+        let Nodes { ends, waits_for } = Nodes::of(self, steps.len());
+        let dependents = waits_for.reversed();
+        let mut missing = dependents.arriving();
+        let free = (0..waits_for.nodes() as u32).filter(|n| missing[*n as usize] == 0);
+        let mut next: BinaryHeap<Reverse<u32>> = free.map(Reverse).collect();
+        let mut order = Vec::with_capacity(steps.len());
+        let mut done = vec![false; waits_for.nodes()];
+        while let Some(Reverse(node)) = next.pop() {
+            done[node as usize] = true;
+            if (node as usize) < steps.len() {
+                order.push(node);
+            }
+            for dependent in dependents.of(node) {
+                let left = &mut missing[*dependent as usize];
+                *left -= 1;
+                if *left == 0 {
+                    next.push(Reverse(*dependent));
+                }
+            }
+        }
+        if order.len() == steps.len() && done.iter().all(|done| *done) {
+            return Ok(order);
+        }
+        let suspects: Vec<u32> =
+            (0..waits_for.nodes() as u32).filter(|n| !done[*n as usize]).collect();
+        let step_of = |node: u32| match (node as usize).checked_sub(steps.len()) {
+            Some(end) => ends[end],
+            None => node,
+        };
+        let cycles = cycle::find(&waits_for, &suspects).into_iter().map(|members| {
+            let mut members: Vec<u32> = members.into_iter().map(step_of).collect();
+            members.dedup();
+            if members.len() > 1 && members.first() == members.last() {
+                members.pop();
+            }
+            Cycle(members.iter().map(|n| steps[*n as usize].address.clone()).collect())
+        });
+        Err(GraphError::Cycles(cycles.collect()))
+    }
+}
+
 /// Nodes as the order needs them. A probe is two: its start (the step's own number) and its end (a number past all
 /// steps), with the steps it runs beside in between.
-pub(super) struct Nodes<'a> {
-    steps: &'a [Step],
+struct Nodes {
     /// The step that each end belongs to, by number less the count of steps.
     ends: Vec<u32>,
     waits_for: Links,
 }
 
-/// Looks up every address that the steps (sorted, so that duplicates are neighbours) name.
-pub(super) fn resolve(steps: &[Step]) -> Result<Nodes<'_>, GraphError> {
-    let mut numbers: HashMap<&Address, u32> = HashMap::with_capacity(steps.len());
-    for (n, step) in steps.iter().enumerate() {
-        if numbers.insert(&step.address, n as u32).is_some() {
-            return Err(GraphError::Duplicate(step.address.clone()));
+impl Nodes {
+    fn of(named: &Named, steps: usize) -> Nodes {
+        let mut ends: Vec<u32> = named.during.iter().map(|(probe, _)| *probe).collect();
+        ends.dedup();
+        let numbered = || ends.iter().enumerate().map(|(n, probe)| (*probe, (steps + n) as u32));
+        let end_of: HashMap<u32, u32> = numbered().collect();
+        let ended = |n: u32| end_of.get(&n).copied().unwrap_or(n);
+        let mut edges: Vec<(u32, u32)> =
+            named.depends_on.iter().map(|(n, dependency)| (*n, ended(*dependency))).collect();
+        edges.extend(numbered().map(|(probe, end)| (end, probe)));
+        for (probe, step) in &named.during {
+            edges.push((*step, *probe));
+            edges.push((end_of[probe], ended(*step)));
         }
+        Nodes { waits_for: Links::new(steps + ends.len(), &edges), ends }
     }
-    let look_up = |step: &Step, other: &Address| match numbers.get(other) {
-        Some(number) => Ok(*number),
-        None => Err(GraphError::UnknownStep { step: step.address.clone(), missing: other.clone() }),
-    };
-    let mut ends = Vec::new();
-    let mut end_of: HashMap<u32, u32> = HashMap::new();
-    for (n, step) in steps.iter().enumerate() {
-        if !during(step).is_empty() {
-            end_of.insert(n as u32, (steps.len() + ends.len()) as u32);
-            ends.push(n as u32);
-        }
-    }
-    let mut edges = Vec::new();
-    for (n, step) in steps.iter().enumerate() {
-        let start = n as u32;
-        for dependency in &step.depends_on {
-            let number = look_up(step, dependency)?;
-            edges.push((start, end_of.get(&number).copied().unwrap_or(number)));
-        }
-        if let Some(end) = end_of.get(&start) {
-            edges.push((*end, start));
-            for beside in during(step) {
-                let number = look_up(step, beside)?;
-                edges.push((number, start));
-                edges.push((*end, end_of.get(&number).copied().unwrap_or(number)));
-            }
-        }
-    }
-    let waits_for = Links::new(steps.len() + ends.len(), &edges);
-    Ok(Nodes { steps, ends, waits_for })
-}
-
-/// The steps' numbers in topological order, the smallest number first among those that could come next.
-pub(super) fn topological(nodes: &Nodes<'_>) -> Result<Vec<u32>, GraphError> {
-    let Nodes { steps, ends, waits_for } = nodes;
-    let dependents = waits_for.reversed();
-    let mut missing = dependents.arriving();
-    let free = (0..waits_for.nodes() as u32).filter(|n| missing[*n as usize] == 0);
-    let mut next: BinaryHeap<Reverse<u32>> = free.map(Reverse).collect();
-    let mut order = Vec::with_capacity(steps.len());
-    let mut done = vec![false; waits_for.nodes()];
-    while let Some(Reverse(node)) = next.pop() {
-        done[node as usize] = true;
-        if (node as usize) < steps.len() {
-            order.push(node);
-        }
-        for dependent in dependents.of(node) {
-            let left = &mut missing[*dependent as usize];
-            *left -= 1;
-            if *left == 0 {
-                next.push(Reverse(*dependent));
-            }
-        }
-    }
-    if order.len() == steps.len() && done.iter().all(|done| *done) {
-        return Ok(order);
-    }
-    let suspects: Vec<u32> = (0..waits_for.nodes() as u32).filter(|n| !done[*n as usize]).collect();
-    let step_of = |node: u32| match (node as usize).checked_sub(steps.len()) {
-        Some(end) => ends[end],
-        None => node,
-    };
-    let cycles = cycle::find(waits_for, &suspects).into_iter().map(|members| {
-        let mut members: Vec<u32> = members.into_iter().map(step_of).collect();
-        members.dedup();
-        if members.len() > 1 && members.first() == members.last() {
-            members.pop();
-        }
-        Cycle(members.iter().map(|n| steps[*n as usize].address.clone()).collect())
-    });
-    Err(GraphError::Cycles(cycles.collect()))
 }

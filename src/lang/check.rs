@@ -1,6 +1,6 @@
 //! A body against its schema: what is unknown, missing, given twice or labelled wrongly. Looks at names only.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::diagnostic::{MAX_DIAGNOSTICS, closest, shown};
 use super::schema::{BlockSchema, Labels};
@@ -10,7 +10,7 @@ use super::{Code, Diagnostic, Span};
 /// Checks a body and the blocks in it. `owner` is where missing things are reported.
 pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Diagnostic>) {
     attributes(body, schema, owner, found);
-    let mut first: HashMap<(&str, Option<&str>), Span> = HashMap::new();
+    let mut first: HashMap<(&str, Option<&str>), Span> = HashMap::with_capacity(body.blocks.len());
     for block in &body.blocks {
         if found.len() >= MAX_DIAGNOSTICS {
             return;
@@ -44,7 +44,7 @@ pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut V
 }
 
 fn attributes(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Diagnostic>) {
-    let mut first: HashMap<&Name, Span> = HashMap::new();
+    let mut first: HashMap<&Name, Span> = HashMap::with_capacity(body.attributes.len());
     for attribute in &body.attributes {
         if found.len() >= MAX_DIAGNOSTICS {
             return;

@@ -1,7 +1,7 @@
 //! Sources and inputs → [`Config`], with every error that can be told without a cluster.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
@@ -153,12 +153,14 @@ impl Loader<'_> {
     }
 
     fn index_steps(&mut self, body: &Body, plan: &mut PlanScope) {
+        plan.block_index.reserve(body.blocks.len());
+        plan.blocks.reserve(body.blocks.len());
         for block in &body.blocks {
             let (Ok(kind), Some(label)) = (block.kind.parse::<StepKind>(), block.labels.first())
             else {
                 continue;
             };
-            let address = Address::new(kind, &*label.text);
+            let address = Address::new(kind, label.text.clone());
             if plan.block_index.contains_key(&address) {
                 continue;
             }
@@ -241,16 +243,16 @@ impl Loader<'_> {
     }
 
     fn step_blocks(&mut self, body: Body, plan: &PlanScope) -> Vec<StepBlock> {
-        let mut seen = BTreeSet::new();
+        let mut seen = vec![false; plan.blocks.len()];
         let mut blocks = Vec::with_capacity(plan.blocks.len());
         for block in body.blocks {
             let (Ok(kind), Some(label)) = (block.kind.parse::<StepKind>(), block.labels.first())
             else {
                 continue;
             };
-            let address = Address::new(kind, &*label.text);
+            let address = Address::new(kind, label.text.clone());
             let Some(index) = plan.step_index(&address) else { continue };
-            if !seen.insert(index) {
+            if std::mem::replace(&mut seen[index], true) {
                 continue;
             }
             blocks.push(StepBlock {

@@ -1,6 +1,8 @@
 //! `locals`: names for expressions, computed in the order of what they name.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+
+use foldhash::HashMap;
 
 use super::budget::MAX_NAMES;
 use super::eval::{Evaluator, Failed};

@@ -1,7 +1,8 @@
 //! What names in expressions stand for: of the whole plan, of a path, of one hop, of one instance of a step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
 use semver::Version;
 
 use super::Value;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,12 +73,13 @@ impl FromStr for StepKind {
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
     pub kind: StepKind,
-    pub name: String,
+    /// Shared, because addresses are copied more often than made.
+    pub name: Arc<str>,
     pub keys: Vec<String>,
 }
 
 impl Address {
-    pub fn new(kind: StepKind, name: impl Into<String>) -> Self {
+    pub fn new(kind: StepKind, name: impl Into<Arc<str>>) -> Self {
         Address { kind, name: name.into(), keys: Vec::new() }
     }
 
@@ -88,7 +90,7 @@ impl Address {
 
     /// The address of the block that this step was instantiated from.
     pub fn block(&self) -> Address {
-        Address::new(self.kind, self.name.clone())
+        Address::new(self.kind, Arc::clone(&self.name))
     }
 }
 
@@ -132,7 +134,7 @@ impl FromStr for Address {
             tail = inner[stream.byte_offset()..].strip_prefix(']').ok_or_else(bad)?;
             keys.push(key);
         }
-        Ok(Address { kind, name: name.to_owned(), keys })
+        Ok(Address { kind, name: name.into(), keys })
     }
 }
 
@@ -181,7 +183,7 @@ mod tests {
     proptest! {
         #[test]
         fn printing_and_parsing_round_trip(name in "[a-z_][a-z0-9_]{0,12}", keys in prop::collection::vec(".*", 0..3)) {
-            let address = Address { kind: StepKind::Migrate, name, keys };
+            let address = Address { kind: StepKind::Migrate, name: name.into(), keys };
             prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
         }
     }

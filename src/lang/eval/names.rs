@@ -74,8 +74,8 @@ pub(in crate::lang) fn unknown_step(
         .blocks
         .iter()
         .filter(|block| block.address.kind == kind)
-        .map(|block| block.address.name.as_str());
-    let elsewhere = plan.blocks.iter().find(|block| block.address.name == name);
+        .map(|block| &*block.address.name);
+    let elsewhere = plan.blocks.iter().find(|block| &*block.address.name == name);
     let message = format!("there is no step `{kind}.{}`", shown(name));
     let diagnostic = Diagnostic::new(Code::UnknownReference, message).label(span, "not there");
     match (closest(name, of_kind.clone()), elsewhere, of_kind.clone().next()) {

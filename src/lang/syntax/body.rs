@@ -144,7 +144,7 @@ impl<'a> Parser<'a> {
 
     fn block(&mut self, into: &mut Body, kind: Name, kind_span: Span, level: usize) -> Parsed<()> {
         let start = kind_span.start as usize;
-        let mut labels = Vec::new();
+        let mut labels = Vec::with_capacity(1);
         let mut end = kind_span;
         while !self.at("{") {
             let label = self.label()?;
@@ -184,6 +184,8 @@ impl<'a> Parser<'a> {
                 into.broken = true;
             }
         }
+        body.attributes.shrink_to_fit();
+        body.blocks.shrink_to_fit();
         into.blocks.push(Block { kind, kind_span, labels, span, body });
         match ended {
             Ended::Closed => self.item_end(),

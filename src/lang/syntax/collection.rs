@@ -18,6 +18,7 @@ impl<'a> Parser<'a> {
             loop {
                 parser.blank()?;
                 if parser.eat("]") {
+                    items.shrink_to_fit();
                     return Ok(Kind::List(items));
                 }
                 items.push(parser.expr()?);

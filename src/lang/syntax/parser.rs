@@ -1,8 +1,9 @@
 //! The parser's cursor: positions, blanks and comments, names, and the bounds on depth.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::ast::{Expr, Kind, Name};
 use crate::lang::diagnostic::shown;

@@ -30,7 +30,7 @@ impl Scripted {
 
     fn next(script: &Mutex<HashMap<String, Vec<Failure>>>, cx: &StepContext) -> Option<Failure> {
         let mut script = script.lock().unwrap();
-        let left = script.get_mut(&cx.step.address.name)?;
+        let left = script.get_mut(&*cx.step.address.name)?;
         (!left.is_empty()).then(|| left.remove(0))
     }
 }

@@ -26,7 +26,7 @@ struct Lines {
 #[async_trait::async_trait]
 impl World for Lines {
     async fn observe(&self, cx: &StepContext) -> Observation {
-        let done = lines(&self.file).iter().any(|(_, step)| *step == cx.step.address.name);
+        let done = lines(&self.file).iter().any(|(_, step)| **step == *cx.step.address.name);
         if done { Observation::Done(Outputs::new()) } else { Observation::NotDone }
     }
 
