@@ -1,7 +1,6 @@
 //! `orthid apply`: carries out a saved plan, or plans, asks, and carries out.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,7 +77,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         terminal::note("nothing to do: the release is at the target already");
         return Ok(Exit::Done);
     }
-    refuse_unset(&saved.plan, &environment)?;
+    refuse_unset(&saved.plan, &environment, |_| true)?;
     let state = args.state.open().await?;
     refuse_consumed(&state, &saved).await?;
     accept_point_of_no_return(args, &saved)?;
@@ -119,11 +118,17 @@ fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
     Err(CommandError::new(Exit::Blocked, report))
 }
 
-/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back.
-fn refuse_unset(plan: &Plan, environment: &Environment) -> Result<(), CommandError> {
+/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back. `counts` tells
+/// the readers that matter: steps, `database.NAME`, `release`.
+pub(super) fn refuse_unset(
+    plan: &Plan,
+    environment: &Environment,
+    counts: impl Fn(&str) -> bool,
+) -> Result<(), CommandError> {
     let missing: Vec<String> = plan
         .environment()
         .into_iter()
+        .filter(|(_, readers)| readers.iter().any(|reader| counts(reader)))
         .filter(|(name, _)| environment.var(name).is_none())
         .map(|(name, readers)| {
             format!("{name}, read by {}", readers.into_iter().collect::<Vec<_>>().join(", "))
@@ -134,7 +139,7 @@ fn refuse_unset(plan: &Plan, environment: &Environment) -> Result<(), CommandErr
     }
     Err(CommandError::with_help(
         format!("the plan reads environment variables that are not set: {}", missing.join("; ")),
-        "set them and apply again; nothing was changed",
+        "set them and try again; nothing was changed",
     ))
 }
 
@@ -223,13 +228,8 @@ fn confirm(args: &Args, cx: &Context) -> Result<(), CommandError> {
             "save it with `orthid plan -out FILE` and apply that, or add -auto-approve",
         ));
     }
-    let mut stderr = std::io::stderr();
-    stderr.write_all(b"\nCarry out this plan? Only `yes` is accepted.\n\n  Enter a value: ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "yes" => Ok(()),
-        _ => Err(CommandError::with_help("apply was cancelled", "nothing was changed")),
+    match terminal::says_yes("Carry out this plan?")? {
+        true => Ok(()),
+        false => Err(CommandError::with_help("apply was cancelled", "nothing was changed")),
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
     apply, approve, completions, fmt, graph, init, log, man, observe, plan, rehearse, report,
-    resume, schema, show, status, unlock, validate, versions,
+    resume, rollback, schema, show, status, unlock, validate, versions,
 };
 
 const ABOUT: &str =
@@ -55,6 +55,7 @@ pub enum Command {
     Approve(approve::Args),
     Apply(apply::Args),
     Resume(resume::Args),
+    Rollback(rollback::Args),
     Status(status::Args),
     Log(log::Args),
     Report(report::Args),

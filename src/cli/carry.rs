@@ -20,7 +20,7 @@ use crate::lang;
 use crate::model::Address;
 use crate::run::{
     self, Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome, RunError,
-    SystemClock,
+    RunStatus, SystemClock,
 };
 use crate::store::Holder;
 use crate::world::{Environment, RealWorld, Redactor};
@@ -53,6 +53,7 @@ pub struct RunArgs {
 pub enum How {
     Start { plan_bytes: Vec<u8> },
     Resume,
+    RollBack,
 }
 
 /// What is carried out, and with what.
@@ -75,6 +76,10 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
     let deps = dependencies(state, &environment, redactor);
     let holder = holder(&environment);
     let mut approvals = args.approvals.gather(&job, &holder.who)?;
+    let wanted = match how {
+        How::Start { .. } | How::Resume => RunStatus::Succeeded,
+        How::RollBack => RunStatus::RolledBack,
+    };
     loop {
         let options = Options {
             parallelism: usize::from(args.parallelism.max(1)),
@@ -100,7 +105,7 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
                 continue;
             }
         }
-        return finish(outcome, &job);
+        return finish(outcome, &job, wanted);
     }
 }
 
@@ -125,6 +130,7 @@ async fn watched(
         match how {
             How::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
             How::Resume => run::resume(&deps, options, &job).await,
+            How::RollBack => run::roll_back(&deps, options, &job).await,
         }
     });
     tokio::pin!(watching);
@@ -165,10 +171,11 @@ pub fn dependencies(state: &State, environment: &Environment, redactor: Redactor
     }
 }
 
-/// Says what to do next, and with which code to exit.
-fn finish(outcome: Outcome, job: &Job) -> Result<Exit, CommandError> {
+/// Says what to do next, and with which code to exit. The end that was `wanted` is a good one.
+fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, CommandError> {
     let run = &job.run.0;
     Ok(match outcome {
+        Outcome::Finished(status) if status == wanted => Exit::Done,
         Outcome::Finished(status) => {
             let exit = Exit::from(status);
             match exit {
@@ -176,6 +183,9 @@ fn finish(outcome: Outcome, job: &Job) -> Result<Exit, CommandError> {
                 Exit::Stuck => terminal::note(&format!(
                     "put right what the error names, then `orthid resume {run}`; \
                      `orthid resume --explain` shows what it would do"
+                )),
+                Exit::Failed => terminal::note(&format!(
+                    "`orthid report {run}` shows what happened; `orthid rollback {run}` undoes it"
                 )),
                 _ => terminal::note(&format!("`orthid report {run}` shows what happened")),
             }
@@ -246,7 +256,7 @@ pub fn holder(environment: &Environment) -> Holder {
     Holder { who: format!("{user}@{}", machine.trim()), pid: std::process::id() }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|_| format!("`{text}` is not a duration such as 10m or 1h30m"))?;
     Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))

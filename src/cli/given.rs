@@ -1,19 +1,19 @@
 //! Approvals that a run is given: in files, by name, or at a prompt. Shared by `apply` and `resume`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::approve::MAX_BYTES;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::source::read_regular;
+use super::terminal;
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, approve_steps, verify};
 use crate::run::{GivenApproval, Job};
 
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 pub struct ApprovalArgs {
     /// An approval that `orthid approve` signed; may be given again
     #[arg(long, value_name = "FILE")]
@@ -98,13 +98,7 @@ pub fn ask(
     let gates = approve_steps(plan);
     let mut given = BTreeMap::new();
     for step in waiting.iter().filter(|step| gates.get(step).is_some_and(|keys| keys.is_empty())) {
-        let mut stderr = std::io::stderr();
-        let question = format!("\nGo on past {step}? Only `yes` is accepted.\n\n  Enter a value: ");
-        stderr.write_all(question.as_bytes())?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if answer.trim() == "yes" {
+        if terminal::says_yes(&format!("Go on past {step}?"))? {
             given.insert(step.clone(), spoken(who));
         }
     }

@@ -118,6 +118,7 @@ impl Live {
             }
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
+            | Event::RollbackRequested { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
@@ -153,6 +154,7 @@ impl Live {
         let line = match event {
             Event::RunCreated { steps, .. } => format!("run created: {steps} steps"),
             Event::LeaseTaken { .. } => return None,
+            Event::RollbackRequested { .. } => "rolling back".to_owned(),
             Event::StepStarted { step, attempt: 1, .. } => format!("{step}: started"),
             Event::StepStarted { step, attempt, .. } => format!("{step}: attempt {attempt}"),
             Event::StepSucceeded { step, adopted: true, .. } => {

@@ -55,6 +55,7 @@ fn event_text(event: &Event) -> String {
             format!("run_created      plan {plan_digest}, {steps} steps")
         }
         Event::LeaseTaken { holder } => format!("lease_taken      by {holder}"),
+        Event::RollbackRequested { holder } => format!("rollback_requested by {holder}"),
         Event::StepStarted { step, attempt, intent: _ } => {
             format!("step_started     {step} (attempt {attempt})")
         }

@@ -34,6 +34,7 @@ pub mod plan_text;
 pub mod rehearse;
 pub mod report;
 pub mod resume;
+mod rollback;
 pub mod saved;
 pub mod schema;
 pub mod show;
@@ -89,6 +90,7 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Approve(args) => approve::run(&args, cx),
         Command::Apply(args) => wait(apply::run(&args, cx)),
         Command::Resume(args) => wait(resume::run(&args, cx)),
+        Command::Rollback(args) => wait(rollback::run(&args, cx)),
         Command::Status(args) => wait(status::run(&args, cx)),
         Command::Log(args) => wait(log::run(&args, cx)),
         Command::Report(args) => wait(report::run(&args, cx)),

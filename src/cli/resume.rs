@@ -92,7 +92,7 @@ fn text(explained: &[Explained]) -> String {
 }
 
 /// A lease whose holder was a process of this machine that is gone protects nobody: there is no need to wait for its end.
-async fn end_dead_lease(
+pub(super) async fn end_dead_lease(
     state: &State,
     subject: &str,
     environment: &Environment,

@@ -57,6 +57,16 @@ pub fn note(text: &str) {
     drop(to(io::stderr().lock(), line.as_bytes()));
 }
 
+/// Asks the person at the terminal; anything but `yes` is a no.
+pub fn says_yes(question: &str) -> io::Result<bool> {
+    let mut stderr = io::stderr();
+    write!(stderr, "\n{question} Only `yes` is accepted.\n\n  Enter a value: ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
 fn to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
     match stream.write_all(bytes).and_then(|()| stream.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

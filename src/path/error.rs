@@ -65,8 +65,8 @@ impl PathError {
     pub fn help(&self) -> String {
         match self {
             PathError::Downgrade { .. } => {
-                "upgrades only go forward; `helm rollback` takes the app back, and only where the \
-                 older app runs on the schema"
+                "upgrades only go forward; `orthid rollback` undoes the run that brought the newer \
+                 version, as far as its plan has rollback edges"
                     .to_owned()
             }
             PathError::NotOffered { nearest, offered, .. } if nearest.is_empty() => match offered {

@@ -155,7 +155,7 @@ fn there_is_no_way_back() {
         "",
         expect![[r#"
             2.7.1 is installed and the plan's target 2.6.3 is older [orthid::plan::downgrade]
-            upgrades only go forward; `helm rollback` takes the app back, and only where the older app runs on the schema
+            upgrades only go forward; `orthid rollback` undoes the run that brought the newer version, as far as its plan has rollback edges
         "#]],
     );
 }

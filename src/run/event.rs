@@ -44,6 +44,11 @@ pub enum Event {
     LeaseTaken {
         holder: String,
     },
+    /// A person asked for what happened to be undone. Takes the lease as `LeaseTaken` does, and reopens also a run that
+    /// had ended.
+    RollbackRequested {
+        holder: String,
+    },
     StepStarted {
         step: Address,
         attempt: u32,
@@ -187,6 +192,7 @@ impl Event {
             | Event::AnswerGiven { step, .. } => Some(step),
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
+            | Event::RollbackRequested { .. }
             | Event::RunPaused { .. }
             | Event::RunFinished { .. } => None,
         }

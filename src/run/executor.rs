@@ -124,7 +124,7 @@ pub enum RunError {
     Journal(#[from] BrokenJournal),
     #[error("the plan's steps make no graph: {0}")]
     Graph(#[from] GraphError),
-    #[error("run {run} has ended ({}): there is nothing to resume", .status.text())]
+    #[error("run {run} has ended ({}): there is nothing to go on with", .status.text())]
     Ended { run: RunId, status: RunStatus },
 }
 
@@ -150,6 +150,17 @@ pub async fn resume(deps: &Deps, options: Options, job: &Job) -> Result<Outcome,
     let keeper = take_lease(deps, &options, &job.subject).await?;
     let mut run = Run::new(deps, options, job, &graph, keeper);
     match run.reopen().await {
+        Ok(()) => run.carry_out(&graph).await,
+        Err(error) => run.give_up(error).await,
+    }
+}
+
+/// Undoes what happened in a run, wherever its journal ends: by its rollback edges, as if its last step had failed.
+pub async fn roll_back(deps: &Deps, options: Options, job: &Job) -> Result<Outcome, RunError> {
+    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
+    let keeper = take_lease(deps, &options, &job.subject).await?;
+    let mut run = Run::new(deps, options, job, &graph, keeper);
+    match run.turn_back().await {
         Ok(()) => run.carry_out(&graph).await,
         Err(error) => run.give_up(error).await,
     }

@@ -15,6 +15,7 @@ mod lease;
 mod recovery;
 pub mod rehearse;
 mod report;
+mod rollback;
 mod schedule;
 mod state;
 
@@ -22,11 +23,12 @@ pub use clock::{Clock, SystemClock};
 pub use event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
 pub use executor::{
     Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
-    start,
+    roll_back, start,
 };
 pub use history::expected;
 pub use journal::{canonical_bytes, hash_of, record_hash};
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};
 pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};
+pub use rollback::{Rollback, Undo, rollback};
 pub use state::{BrokenJournal, RunPhase, RunState, StepProgress, StepState};

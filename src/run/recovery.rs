@@ -73,7 +73,7 @@ fn is_looked_at(step: &Step, state: &RunState) -> bool {
     state.step(&step.address).is_open() && step.kind() != StepKind::Approve
 }
 
-fn context(
+pub(super) fn context(
     job: &Job,
     graph: &StepGraph,
     state: &RunState,

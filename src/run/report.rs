@@ -114,7 +114,9 @@ impl Report {
     fn note(&mut self, record: &Record) {
         self.standing = Standing::Open;
         match &record.event {
-            Event::LeaseTaken { holder } => self.holders.push((holder.clone(), record.epoch)),
+            Event::LeaseTaken { holder } | Event::RollbackRequested { holder } => {
+                self.holders.push((holder.clone(), record.epoch));
+            }
             Event::ApprovalGiven { step, by, statement: _ } => self.approvals.push(Approval {
                 step: step.clone(),
                 by: by.clone(),
@@ -179,6 +181,7 @@ impl StepReport {
             }
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
+            | Event::RollbackRequested { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }

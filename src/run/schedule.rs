@@ -79,7 +79,7 @@ impl<'g> Schedule<'g> {
             ready: VecDeque::new(),
             over: Vec::new(),
             told: 0,
-            ending: state.unwinding.then_some(Ending::Unwind),
+            ending: state.goes_back().then_some(Ending::Unwind),
             settled: 0,
         };
         for step in graph.steps() {
@@ -152,6 +152,10 @@ impl<'g> Schedule<'g> {
     pub fn failed(&mut self, address: &Address, on_failure: OnFailure, state: &RunState) {
         match on_failure {
             OnFailure::Continue => self.finished(address, state),
+            // What the plan says of its own failures, a person has overruled.
+            OnFailure::Rollback | OnFailure::Stop if state.rollback_requested => {
+                self.end(Ending::Unwind);
+            }
             OnFailure::Rollback => self.end(Ending::Unwind),
             OnFailure::Stop => self.end(Ending::Stop),
         }

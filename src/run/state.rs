@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::event::{Event, Failure, FailureClass, Record, RunId, RunStatus};
+use super::event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
 use super::journal::record_hash;
 use crate::model::{Address, Outputs};
 
@@ -95,6 +95,8 @@ pub struct RunState {
     pub last_hash: String,
     /// Unwinding has begun: nothing is acted on any more.
     pub unwinding: bool,
+    /// A person asked for it: what is open is looked at, and everything is undone.
+    pub rollback_requested: bool,
     pub outputs: BTreeMap<Address, Outputs>,
     /// Step → who approved it.
     pub approvals: BTreeMap<Address, String>,
@@ -115,6 +117,7 @@ impl RunState {
             epoch: 0,
             seq: 0,
             unwinding: false,
+            rollback_requested: false,
             outputs: BTreeMap::new(),
             approvals: BTreeMap::new(),
             order: Vec::new(),
@@ -173,7 +176,8 @@ impl RunState {
         if record.previous != self.last_hash {
             return Err("the hash of the record before it differs".to_owned());
         }
-        let takes_lease = matches!(record.event, Event::LeaseTaken { .. });
+        let takes_lease =
+            matches!(record.event, Event::LeaseTaken { .. } | Event::RollbackRequested { .. });
         let in_order = match (self.seq, takes_lease) {
             (0, _) => true,
             (1.., true) => record.epoch >= self.epoch,
@@ -189,8 +193,9 @@ impl RunState {
         match &record.event {
             Event::RunCreated { plan_digest, steps } => self.created(plan_digest, *steps),
             Event::LeaseTaken { holder: _ } => self.reopened(),
-            Event::StepStarted { step, attempt, intent: _ } => {
-                self.step_started(step, *attempt, &record.at)
+            Event::RollbackRequested { holder: _ } => self.rollback_requested(),
+            Event::StepStarted { step, attempt, intent } => {
+                self.step_started(step, *attempt, *intent, &record.at)
             }
             Event::StepSucceeded { step, outputs, adopted: _ } => {
                 self.running()?;
@@ -264,6 +269,24 @@ impl RunState {
         }
     }
 
+    /// As [`RunState::reopened`], from every end but that of a run that was undone already.
+    fn rollback_requested(&mut self) -> Result<(), String> {
+        if self.seq == 0 {
+            return Err("the run was not created yet".to_owned());
+        }
+        if self.phase == RunPhase::Finished(RunStatus::RolledBack) {
+            return Err("the run was rolled back already".to_owned());
+        }
+        self.phase = RunPhase::Running;
+        self.rollback_requested = true;
+        Ok(())
+    }
+
+    /// Does the run go back: is nothing acted on any more?
+    pub fn goes_back(&self) -> bool {
+        self.unwinding || self.rollback_requested
+    }
+
     fn running(&self) -> Result<(), String> {
         if self.seq == 0 {
             return Err("the run was not created yet".to_owned());
@@ -276,10 +299,19 @@ impl RunState {
         }
     }
 
-    fn step_started(&mut self, step: &Address, attempt: u32, at: &str) -> Result<(), String> {
+    fn step_started(
+        &mut self,
+        step: &Address,
+        attempt: u32,
+        intent: Intent,
+        at: &str,
+    ) -> Result<(), String> {
         self.running()?;
         if self.unwinding {
             return Err(format!("{step} started although unwinding had begun"));
+        }
+        if self.rollback_requested && intent == Intent::Act {
+            return Err(format!("{step} started although a rollback was asked for"));
         }
         let first = !self.steps.contains_key(step);
         let from = [Kind::Pending, Kind::Started, Kind::Failed];

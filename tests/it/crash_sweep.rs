@@ -21,6 +21,18 @@ enum Direction {
     Forward,
     /// The last smoke fails, however often it is tried.
     Back,
+    /// All went well, and then a person asks for it to be undone. Killed is the process that undoes it.
+    Undone,
+}
+
+impl Direction {
+    /// Processes before the one that is killed.
+    fn before(self) -> usize {
+        match self {
+            Direction::Forward | Direction::Back => 0,
+            Direction::Undone => 1,
+        }
+    }
 }
 
 struct Sweep {
@@ -54,7 +66,8 @@ impl Sweep {
         run: &str,
         kills: &[Option<u64>],
     ) -> Played {
-        let stage = Stage::new(&self.plan, run, 7, self.orphans, clock, store);
+        let mut stage = Stage::new(&self.plan, run, 7, self.orphans, clock, store);
+        stage.rolls_back = self.direction == Direction::Undone;
         if self.direction == Direction::Back {
             stage.site.with_faults(|faults| {
                 for _ in 0..40 {
@@ -78,7 +91,7 @@ impl Sweep {
         let baseline = self.play(&[]);
         let expected = match self.direction {
             Direction::Forward => RunStatus::Succeeded,
-            Direction::Back => RunStatus::RolledBack,
+            Direction::Back | Direction::Undone => RunStatus::RolledBack,
         };
         assert_eq!(baseline.end.status, Some(expected), "{:?}", baseline.end);
         assert_eq!(baseline.wrong, [""; 0]);
@@ -103,9 +116,10 @@ impl Sweep {
     /// Returns how many moments there were.
     fn once(&self) -> u64 {
         let baseline = self.baseline();
-        let moments = baseline.end.lives[0].0;
+        let before = self.direction.before();
+        let moments = baseline.end.lives[before].0;
         for kill in 1..=moments {
-            let kills = [Some(kill)];
+            let kills = [vec![None; before], vec![Some(kill)]].concat();
             let played = self.play(&kills);
             self.check(&kills, &baseline, &played);
         }
@@ -114,12 +128,14 @@ impl Sweep {
 
     fn twice(&self) -> usize {
         let baseline = self.baseline();
-        let moments = baseline.end.lives[0].0;
+        let before = self.direction.before();
+        let moments = baseline.end.lives[before].0;
         let mut played_in_all = 0;
         for first in 1..=moments {
-            let again = self.play(&[Some(first)]).end.lives[1].0;
+            let kills = [vec![None; before], vec![Some(first)]].concat();
+            let again = self.play(&kills).end.lives[before + 1].0;
             for second in 1..=again {
-                let kills = [Some(first), Some(second)];
+                let kills = [kills.clone(), vec![Some(second)]].concat();
                 let played = self.play(&kills);
                 self.check(&kills, &baseline, &played);
                 played_in_all += 1;
@@ -154,6 +170,16 @@ fn an_unwinding_killed_anywhere_ends_as_if_it_had_not_been() {
 #[test]
 fn an_unwinding_whose_children_go_on_without_it_ends_the_same() {
     sweep(upgrade, "smoke.sign_in", false, Direction::Back, true);
+}
+
+#[test]
+fn a_rollback_killed_anywhere_ends_as_if_it_had_not_been() {
+    sweep(upgrade, "smoke.sign_in", false, Direction::Undone, false);
+}
+
+#[test]
+fn a_rollback_whose_children_go_on_without_it_ends_the_same() {
+    sweep(upgrade, "smoke.sign_in", false, Direction::Undone, true);
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Run<'_> {
             plan_digest: self.job.plan_digest.clone(),
             steps: self.job.plan.steps.len() as u64,
         })?;
-        self.note(self.lease_taken())?;
+        self.note(Event::LeaseTaken { holder: self.holder() })?;
         let records = std::mem::take(&mut self.unwritten);
         let new = NewRun {
             id: self.job.run.clone(),
@@ -45,13 +45,25 @@ impl Run<'_> {
                 status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
             ) => return Err(RunError::Ended { run: self.job.run.clone(), status: *status }),
         }
-        self.note(self.lease_taken())?;
+        self.note(Event::LeaseTaken { holder: self.holder() })?;
         self.flush().await
     }
 
-    fn lease_taken(&self) -> Event {
+    /// Folds the journal and turns the run back under this lease, wherever it stands.
+    pub(super) async fn turn_back(&mut self) -> Result<(), RunError> {
+        for record in self.deps.store.records(&self.job.run, 0).await? {
+            self.state.apply(&record)?;
+        }
+        if let RunPhase::Finished(status @ RunStatus::RolledBack) = self.state.phase {
+            return Err(RunError::Ended { run: self.job.run.clone(), status });
+        }
+        self.note(Event::RollbackRequested { holder: self.holder() })?;
+        self.flush().await
+    }
+
+    fn holder(&self) -> String {
         let holder = &self.keeper.lease().holder;
-        Event::LeaseTaken { holder: format!("{} (pid {})", holder.who, holder.pid) }
+        format!("{} (pid {})", holder.who, holder.pid)
     }
 
     /// Makes the record for an event and takes it into the state. [`Run::flush`] makes it durable.

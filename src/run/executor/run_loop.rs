@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
             Some(Ending::Unwind) if self.unwind.as_ref().is_some_and(|left| !left.is_empty()) => {
                 return Ok(None);
             }
-            Some(Ending::Unwind) if self.state.unwinding => RunStatus::RolledBack,
+            Some(Ending::Unwind) if self.state.goes_back() => RunStatus::RolledBack,
             Some(Ending::Unwind) => RunStatus::Failed,
         };
         self.note(Event::RunFinished { status })?;

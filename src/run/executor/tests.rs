@@ -10,7 +10,7 @@ use crate::model::{
     ApproveSpec, Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec,
 };
 use crate::run::SystemClock;
-use crate::run::event::{Event, Failure};
+use crate::run::event::{Event, Failure, Intent};
 use crate::store::SqliteStore;
 use crate::world::simulated::VirtualClock;
 use crate::world::{Observation, StepContext};
@@ -136,6 +136,10 @@ impl Stage {
         start(&self.deps, self.options(), &self.job, b"{}".to_vec()).await.unwrap()
     }
 
+    async fn roll_back(&self) -> Result<Outcome, RunError> {
+        roll_back(&self.deps, self.options(), &self.job).await
+    }
+
     async fn resume(&self) -> Outcome {
         resume(&self.deps, self.options(), &self.job).await.unwrap()
     }
@@ -175,6 +179,53 @@ async fn a_permanent_failure_unwinds_in_reverse_order() {
     stage.act_fails("c", vec![Failure::permanent("no")]);
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
     assert_eq!(stage.log(), "act a, act b, act c, undo c, undo b, undo a");
+}
+
+#[tokio::test]
+async fn a_run_that_ended_well_is_rolled_back_once() {
+    let stage = Stage::new(vec![step("a", &[]), step("b", &["a"]), step("c", &["b"])]).await;
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Succeeded));
+    stage.world.undos.lock().unwrap().insert("b".into(), vec![Failure::permanent("locked")]);
+    assert_eq!(stage.roll_back().await.unwrap(), Outcome::Finished(RunStatus::Stuck));
+    assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "act a, act b, act c, undo c, undo b, undo b, undo a");
+    let again = stage.roll_back().await.unwrap_err().to_string();
+    assert_eq!(again, "run run has ended (rolled back): there is nothing to go on with");
+    assert_eq!(stage.log(), "");
+}
+
+#[tokio::test]
+async fn a_run_that_stopped_where_it_failed_is_rolled_back_all_the_same() {
+    let stops = Step { on_failure: OnFailure::Stop, ..step("b", &["a"]) };
+    let stage = Stage::new(vec![step("a", &[]), stops, step("c", &["b"])]).await;
+    stage.act_fails("b", vec![Failure::permanent("no")]);
+    assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Failed));
+    assert_eq!(stage.roll_back().await.unwrap(), Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "act a, act b, undo b, undo a");
+}
+
+#[tokio::test]
+async fn what_a_rollback_finds_open_is_looked_at_and_never_begun() {
+    let stage =
+        Stage::new(vec![step("a", &[]), step("there", &["a"]), step("c", &["there"])]).await;
+    let (keeper, graph) = (
+        take_lease(&stage.deps, &stage.options(), &stage.job.subject).await.unwrap(),
+        StepGraph::from_steps(stage.job.plan.steps.clone()).unwrap(),
+    );
+    // A process that died when the second step had begun.
+    let mut died = Run::new(&stage.deps, stage.options(), &stage.job, &graph, keeper);
+    died.create(b"{}".to_vec()).await.unwrap();
+    let address = |name: &str| Address::new(StepKind::Run, name);
+    let started =
+        |name: &str| Event::StepStarted { step: address(name), attempt: 1, intent: Intent::Act };
+    died.note(started("a")).unwrap();
+    let outputs = Outputs::new();
+    died.note(Event::StepSucceeded { step: address("a"), outputs, adopted: false }).unwrap();
+    died.note(started("there")).unwrap();
+    died.flush().await.unwrap();
+    died.keeper.release().await;
+    assert_eq!(stage.roll_back().await.unwrap(), Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "observe there, undo there, undo a");
 }
 
 #[tokio::test]

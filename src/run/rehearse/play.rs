@@ -80,6 +80,9 @@ impl Stage {
                 end.stuck = true;
                 Ok(None)
             }
+            Ended::Returned(Ok(Outcome::Finished(RunStatus::Succeeded))) if self.rolls_back => {
+                Ok(None)
+            }
             Ended::Returned(Ok(Outcome::Finished(
                 status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
             ))) => Ok(Some(status)),

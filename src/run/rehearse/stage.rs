@@ -11,8 +11,8 @@ use super::mortal::{MortalStore, Troubles};
 use crate::model::{Address, Outputs, Residual, StepKind};
 use crate::plan::Plan;
 use crate::run::{
-    Clock, Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, Record, RunError,
-    RunId, resume, start,
+    Clock, Control, Deps, Event, GivenApproval, Job, LeaseTimes, Options, Outcome, Record,
+    RunError, RunId, RunStatus, resume, roll_back, start,
 };
 use crate::store::{Holder, Store, StoreError};
 use crate::world::World;
@@ -41,6 +41,8 @@ pub struct Stage {
     pub parallelism: usize,
     /// Interrupts by process: none, or after how long, and whether for the second time.
     pub interrupts: Vec<Option<Interrupt>>,
+    /// A run that ended well is rolled back by the process after.
+    pub rolls_back: bool,
     /// What processes have in place of the store.
     seen: Arc<dyn Store>,
     /// What processes have in place of the world.
@@ -90,7 +92,18 @@ impl Stage {
         let seen = Arc::clone(&store);
         let (parallelism, interrupts) = (10, Vec::new());
         let troubles = Arc::default();
-        Stage { clock, site, store, job, troubles, parallelism, interrupts, seen, disguise: None }
+        Stage {
+            clock,
+            site,
+            store,
+            job,
+            troubles,
+            parallelism,
+            interrupts,
+            rolls_back: false,
+            seen,
+            disguise: None,
+        }
     }
 
     /// Processes get this store, which may not keep what it promises; what is durable is still judged by the other.
@@ -148,15 +161,19 @@ impl Stage {
 
     /// One process: it begins the run, or takes it up where it was begun, and lives until `life` ends.
     pub async fn process(&self, deps: &Deps, options: Options, life: &Life) -> Ended {
-        let begun = {
+        let last = {
             let _held = self.clock.hold();
-            !matches!(self.store.records(&self.job.run, 0).await, Err(StoreError::NoSuchRun(_)))
+            let records = self.store.records(&self.job.run, 0).await;
+            records.ok().map(|records| records.last().map(|record| record.event.clone()))
         };
+        let ended_well = Event::RunFinished { status: RunStatus::Succeeded };
         let work = async {
-            if begun {
-                resume(deps, options, &self.job).await
-            } else {
-                start(deps, options, &self.job, self.job.run.0.clone().into_bytes()).await
+            match last {
+                None => start(deps, options, &self.job, self.job.run.0.clone().into_bytes()).await,
+                Some(last) if self.rolls_back && last == Some(ended_well) => {
+                    roll_back(deps, options, &self.job).await
+                }
+                Some(_) => resume(deps, options, &self.job).await,
             }
         };
         tokio::select! {

@@ -134,6 +134,7 @@ fn order(plan: &Plan, records: &[Record]) -> Vec<String> {
             }
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
+            | Event::RollbackRequested { .. }
             | Event::UndoFailed { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
@@ -154,6 +155,7 @@ fn twice(records: &[Record]) -> Vec<String> {
             Event::UndoSucceeded { step } => ("was undone", step),
             Event::RunCreated { .. }
             | Event::LeaseTaken { .. }
+            | Event::RollbackRequested { .. }
             | Event::StepStarted { .. }
             | Event::StepFailed { .. }
             | Event::StepSkipped { .. }

@@ -23,6 +23,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         digest.prop_map(|plan_digest| Event::RunCreated { plan_digest, steps: 3 }),
         Just(Event::LeaseTaken { holder: "h".into() }),
+        Just(Event::RollbackRequested { holder: "h".into() }),
         (address(), 0..4u32).prop_map(|(step, attempt)| {
             Event::StepStarted { step, attempt, intent: Intent::Act }
         }),
@@ -130,6 +131,22 @@ fn a_step_that_finished_never_starts_again() {
     let (state, records) = journal(vec![started(1), succeeded, started(2)]);
     assert_eq!(records.len(), 3);
     assert_eq!(state.step(&step).state, StepState::Succeeded);
+}
+
+#[test]
+fn a_rollback_reopens_a_run_that_ended_and_nothing_is_begun_any_more() {
+    let step = Address::new(StepKind::Run, "a");
+    let started = Event::StepStarted { step, attempt: 1, intent: Intent::Act };
+    let asked = Event::RollbackRequested { holder: "h".into() };
+    for status in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Stuck] {
+        let ended = Event::RunFinished { status };
+        let (state, _) = journal(vec![ended, asked.clone(), started.clone()]);
+        assert_eq!((state.seq, &state.phase), (3, &RunPhase::Running), "{status:?}");
+        assert!(state.goes_back());
+    }
+    let ended = Event::RunFinished { status: RunStatus::RolledBack };
+    let (state, _) = journal(vec![ended, asked]);
+    assert_eq!(state.phase, RunPhase::Finished(RunStatus::RolledBack));
 }
 
 #[test]

@@ -36,6 +36,10 @@ fn a_major_version_is_entered_with_its_guide_read() {
     assert_eq!(place.revisions(), ["superseded orthid-2.8.0", "deployed orthid-3.0.0"]);
     assert_eq!(place.serves(), ("3.0.0".to_owned(), 7));
     assert_eq!(place.signs_in(), 200);
+    // Later somebody finds a fault.
+    let undone = place.orthid(&["rollback", "-auto-approve"]).code(0);
+    undone.says("what was written since stays behind").says("run rolled back");
+    returned(&place);
 }
 
 fn restores(namespace: &str, helm: &str) {

@@ -1,5 +1,6 @@
 //! Upgrades that nothing disturbs.
 
+use super::running::wait_until;
 use super::{HELM_3, HELM_4, installed};
 
 fn upgrades(namespace: &str, helm: &str) {
@@ -32,6 +33,28 @@ fn helm_3_drives_the_upgrade() {
 #[test]
 fn helm_4_drives_the_same_upgrade() {
     upgrades("orthid-helm4", HELM_4);
+}
+
+#[test]
+fn an_upgrade_is_undone_when_asked() {
+    let place = installed!("orthid-undo", HELM_4, "2.6.0");
+    place.plan("orthid-2.7.hcl", &[]);
+    place.upgrade().code(0);
+    let mut undoing = place.carry(&["rollback", "-auto-approve", "-json"]);
+    undoing.wait_for("undo_started", "roll.app");
+    wait_until("helm", || undoing.has_child("helm"));
+    undoing.kill();
+    place.orthid(&["resume"]).code(6).says("run rolled back");
+    let undone = ["superseded orthid-2.6.0", "superseded orthid-2.7.1", "deployed orthid-2.6.0"];
+    assert_eq!(place.revisions(), undone);
+    assert_eq!(place.serves(), ("2.6.0".to_owned(), 5));
+    assert_eq!(place.signs_in(), 200);
+    // What somebody did by hand since is not undone.
+    place.upgrade().code(0).says("run succeeded");
+    place.helm(&["rollback", "orthid", "3", "--wait"]);
+    let before = place.revisions();
+    place.orthid(&["rollback", "-auto-approve"]).code(1).says("roll.app is not as run");
+    assert_eq!(place.revisions(), before);
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! What a rollback that a person asks for would undo, before it begins.
+//!
+//! Must not: take a lease, write, or act; it reads the journal and looks at the world.
+
+use std::path::PathBuf;
+
+use super::event::RunStatus;
+use super::executor::{Deps, Job, RunError};
+use super::recovery::context;
+use super::schedule::undo_order;
+use super::state::{RunPhase, RunState, StepState};
+use crate::graph::StepGraph;
+use crate::model::{Address, Step, StepKind, StepSpec};
+use crate::world::Observation;
+
+/// Everything that a rollback of a run would do, and what it would leave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollback {
+    /// In the order of undoing.
+    pub undo: Vec<Undo>,
+    /// Steps that changed something and have no rollback edge, or are of a hop that had ended before.
+    pub stays: Vec<Address>,
+}
+
+/// A step that would be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undo {
+    pub address: Address,
+    /// The backup that undoing it restores.
+    pub restores: Option<Address>,
+    /// What looking at the world said of a step that had succeeded; none where nothing can be looked at, or where the
+    /// rollback itself will look first.
+    pub found: Option<Observation>,
+    /// What looking for that backup said.
+    pub backup: Option<Observation>,
+}
+
+/// Tells what a rollback of this run would do.
+///
+/// # Errors
+/// As [`super::roll_back`] before it begins anything: a broken journal, or a run that was rolled back already.
+pub async fn rollback(
+    deps: &Deps,
+    job: &Job,
+    base: PathBuf,
+    evidence: PathBuf,
+) -> Result<Rollback, RunError> {
+    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
+    let records = deps.store.records(&job.run, 0).await?;
+    let state = RunState::fold(job.run.clone(), job.plan_digest.clone(), &records)?;
+    if let RunPhase::Finished(status @ RunStatus::RolledBack) = state.phase {
+        return Err(RunError::Ended { run: job.run.clone(), status });
+    }
+    let mut undo = Vec::new();
+    for step in undo_order(&graph, &state) {
+        let look = async |step: Option<&Step>| {
+            let cx = context(job, &graph, &state, step?, &base, &evidence);
+            Some(deps.world.observe(&cx).await)
+        };
+        let found = look(Some(step).filter(|step| can_be_looked_at(step, &state))).await;
+        let restores = step.rollback.as_ref().and_then(|rollback| rollback.restore.clone());
+        let backup = look(restores.as_ref().and_then(|backup| graph.get(backup))).await;
+        undo.push(Undo { address: step.address.clone(), restores, found, backup });
+    }
+    let stays = graph.steps().iter().filter(|step| {
+        let changes = matches!(step.kind(), StepKind::Migrate | StepKind::Roll | StepKind::Run);
+        let is_there = state.step(&step.address).state == StepState::Succeeded;
+        changes && is_there && !undo.iter().any(|undo| undo.address == step.address)
+    });
+    let stays = stays.map(|step| step.address.clone()).collect();
+    Ok(Rollback { undo, stays })
+}
+
+/// A step that had succeeded must still be as it left the world, or undoing it would undo somebody else's work. The
+/// trace of a migration is gone after a day; the roll that came with it tells as much.
+fn can_be_looked_at(step: &Step, state: &RunState) -> bool {
+    let observable = match &step.spec {
+        StepSpec::Roll(_) => true,
+        StepSpec::Run(run) => run.observe.is_some(),
+        StepSpec::Approve(_)
+        | StepSpec::Backup(_)
+        | StepSpec::Verify(_)
+        | StepSpec::Migrate(_)
+        | StepSpec::Smoke(_)
+        | StepSpec::Probe(_)
+        | StepSpec::Checkpoint => false,
+    };
+    observable && state.step(&step.address).state == StepState::Succeeded
+}
