@@ -117,20 +117,20 @@ fn refuse_impossible(job: &Job, planned: &Rollback) -> Result<(), CommandError> 
              `orthid graph` the plan's edges",
         ));
     }
-    for Undo { address, restores, found, backup } in &planned.undo {
+    for Undo { address, restores, undone, backup } in &planned.undo {
         let run = &job.run;
-        match found {
-            None | Some(Observation::Done(_)) => {}
-            Some(Observation::NotDone) => {
+        match undone {
+            None | Some(Observation::NotDone) => {}
+            Some(Observation::Done(_)) => {
                 return Err(CommandError::with_help(
-                    format!("{address} is not as run {run} left it: it was changed since"),
-                    "nothing was undone. `helm history` tells what came after; undo that first, or go back by hand",
+                    format!("{address} is not as run {run} left it: it was undone since"),
+                    "nothing was undone now; `orthid log` and `helm history` tell who did what",
                 ));
             }
             Some(Observation::Unknown(why)) => {
                 return Err(CommandError::with_help(
-                    format!("it can't be told whether {address} is as run {run} left it: {why}"),
-                    "nothing was undone; put that right and try again",
+                    format!("{address} may not be as run {run} left it: {why}"),
+                    "nothing was undone. `helm history` tells what came after; undo that first, or go back by hand",
                 ));
             }
         }
@@ -151,7 +151,7 @@ fn refuse_impossible(job: &Job, planned: &Rollback) -> Result<(), CommandError> 
 /// What is about to happen, for the person who says yes to it.
 fn text(job: &Job, planned: &Rollback) -> String {
     let mut text = format!("Run {} of {} will be undone:\n\n", job.run, job.plan.name);
-    for Undo { address, restores, found: _, backup: _ } in &planned.undo {
+    for Undo { address, restores, undone: _, backup: _ } in &planned.undo {
         let to = match (restores, rolled_from(job, address)) {
             (Some(backup), _) => {
                 format!(

@@ -28,9 +28,9 @@ pub struct Undo {
     pub address: Address,
     /// The backup that undoing it restores.
     pub restores: Option<Address>,
-    /// What looking at the world said of a step that had succeeded; none where nothing can be looked at, or where the
-    /// rollback itself will look first.
-    pub found: Option<Observation>,
+    /// Is a step that had succeeded undone already, by what looking at the world said? None where nothing can be looked
+    /// at, or where the rollback itself will look first.
+    pub undone: Option<Observation>,
     /// What looking for that backup said.
     pub backup: Option<Observation>,
 }
@@ -53,14 +53,17 @@ pub async fn rollback(
     }
     let mut undo = Vec::new();
     for step in undo_order(&graph, &state) {
-        let look = async |step: Option<&Step>| {
-            let cx = context(job, &graph, &state, step?, &base, &evidence);
-            Some(deps.world.observe(&cx).await)
+        let context = |step: &Step| context(job, &graph, &state, step, &base, &evidence);
+        let undone = match can_be_looked_at(step, &state) {
+            true => Some(deps.world.observe_undo(&context(step)).await),
+            false => None,
         };
-        let found = look(Some(step).filter(|step| can_be_looked_at(step, &state))).await;
         let restores = step.rollback.as_ref().and_then(|rollback| rollback.restore.clone());
-        let backup = look(restores.as_ref().and_then(|backup| graph.get(backup))).await;
-        undo.push(Undo { address: step.address.clone(), restores, found, backup });
+        let backup = match restores.as_ref().and_then(|backup| graph.get(backup)) {
+            Some(backup) => Some(deps.world.observe(&context(backup)).await),
+            None => None,
+        };
+        undo.push(Undo { address: step.address.clone(), restores, undone, backup });
     }
     let stays = graph.steps().iter().filter(|step| {
         let changes = matches!(step.kind(), StepKind::Migrate | StepKind::Roll | StepKind::Run);
@@ -71,8 +74,8 @@ pub async fn rollback(
     Ok(Rollback { undo, stays })
 }
 
-/// A step that had succeeded must still be as it left the world, or undoing it would undo somebody else's work. The
-/// trace of a migration is gone after a day; the roll that came with it tells as much.
+/// A step that had succeeded must still be there, or undoing it would undo somebody else's work; that it is well is not
+/// asked for. The trace of a migration is gone after a day, and the roll that came with it tells as much.
 fn can_be_looked_at(step: &Step, state: &RunState) -> bool {
     let observable = match &step.spec {
         StepSpec::Roll(_) => true,

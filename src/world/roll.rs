@@ -312,13 +312,17 @@ pub async fn observe_undo(site: &Site<'_>) -> Observation {
         let Some(from) = rolled_from(site, &desk, &revisions).await? else {
             return Ok(Observation::Done(Outputs::new()));
         };
-        let newest = revisions.last().map_or(0, |revision| revision.number);
-        let newest = desk.releases.get(newest).await?;
-        let is_back = newest.info.status == "deployed"
-            && newest.info.description == format!("Rollback to {from}");
-        Ok::<_, Failure>(match is_back {
-            true => Observation::Done(Outputs::new()),
-            false => Observation::NotDone,
+        let Some(newest) = revisions.last() else { return Ok(Observation::NotDone) };
+        let is_ours = is_ours(site, newest);
+        let number = newest.number;
+        let newest = desk.releases.get(number).await?.info;
+        let is_rollback = newest.description == format!("Rollback to {from}");
+        Ok::<_, Failure>(match (newest.status.as_str(), is_rollback, is_ours) {
+            ("deployed", true, _) => Observation::Done(Outputs::new()),
+            ("deployed", false, false) => Observation::Unknown(format!(
+                "revision {number} is deployed and is not this run's: somebody changed the release since"
+            )),
+            (_, _, _) => Observation::NotDone,
         })
     };
     found.await.unwrap_or_else(|failure| Observation::Unknown(failure.message))
