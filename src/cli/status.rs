@@ -94,7 +94,10 @@ fn plain(report: &Report, held: &[String]) -> String {
         Standing::Finished(status) => status == RunStatus::Stuck,
     };
     if resumable && held.is_empty() {
-        text.push_str(&format!("go on with `orthid resume {}`\n", report.run));
+        text.push_str(&format!(
+            "go on with `orthid resume {0}`, or undo it with `orthid rollback {0}`\n",
+            report.run
+        ));
     }
     sanitized(&text)
 }
