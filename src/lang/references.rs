@@ -2,7 +2,7 @@
 //! them out, and locals are put in order by what they name.
 
 use super::diagnostic::shown;
-use super::eval::names;
+use super::eval::unknown;
 use super::schema;
 use super::scope::PlanScope;
 use super::syntax::{Expr, Kind, Name, Part, Step};
@@ -156,33 +156,33 @@ pub(super) fn check(expr: &Expr, plan: &PlanScope, report: &mut impl FnMut(Diagn
     let found = of(expr);
     for (name, span) in &found.calls {
         if functions::find(name).is_none() {
-            report(names::unknown_function(name, *span));
+            report(unknown::unknown_function(name, *span));
         }
     }
     for path in &found.paths {
         let Path { root, member, output, root_span, span, whole_span } = path;
         let Some(member) = member else {
-            let known = names::ROOTS.contains(&&**root) || root.parse::<StepKind>().is_ok();
+            let known = unknown::ROOTS.contains(&&**root) || root.parse::<StepKind>().is_ok();
             if !known {
-                report(names::unknown_root(root, &[], *root_span));
+                report(unknown::unknown_root(root, &[], *root_span));
             }
             continue;
         };
         match &**root {
             "var" if !plan.variables.contains_key(&**member) => {
                 let known = plan.variables.keys().map(String::as_str);
-                report(names::unknown_member("variable", member, known, *span));
+                report(unknown::unknown_member("variable", member, known, *span));
             }
             "local" if !plan.locals.contains(member) => {
-                report(names::unknown_member("local value", member, plan.locals.names(), *span));
+                report(unknown::unknown_member("local value", member, plan.locals.names(), *span));
             }
-            root if names::ROOTS.contains(&root) => {}
+            root if unknown::ROOTS.contains(&root) => {}
             root => match root.parse::<StepKind>() {
                 Ok(kind) => {
                     let output = output.as_ref().map(|output| (output, *whole_span));
                     step(plan, kind, member, output, *span, report);
                 }
-                Err(_) => report(names::unknown_root(root, &[], *root_span)),
+                Err(_) => report(unknown::unknown_root(root, &[], *root_span)),
             },
         }
     }
@@ -197,11 +197,11 @@ fn step(
     report: &mut impl FnMut(Diagnostic),
 ) {
     if plan.step_index(&Address::new(kind, &**name)).is_none() {
-        report(names::unknown_step(plan, kind, name, span));
+        report(unknown::unknown_step(plan, kind, name, span));
     } else if let Some((output, whole_span)) = output
         && schema::outputs(kind).is_some_and(|known| !known.contains(&&**output))
     {
-        report(names::unknown_output(kind, output, whole_span));
+        report(unknown::unknown_output(kind, output, whole_span));
     }
 }
 

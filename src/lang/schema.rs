@@ -4,6 +4,7 @@
 //! Must not: know how a value is computed.
 
 mod blocks;
+mod http;
 
 pub use blocks::{FILE, RULES, STEP_ATTRIBUTES};
 

@@ -15,6 +15,7 @@ mod fmt;
 mod hostile;
 mod plans;
 mod rehearse;
+mod rollback;
 mod runs;
 mod soak;
 mod storage_faults;

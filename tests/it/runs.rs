@@ -2,174 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// Bound on anything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A folder with a plan in it, and the runs that are made there.
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn new(plan: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("plan.hcl"), plan).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin("orthid"));
-        command.args(args).current_dir(self.0.path()).env_clear();
-        command.env("PATH", "/usr/bin:/bin").env("USER", "ada").stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ended {
-        Ended::from(self.command(args).output().unwrap())
-    }
-
-    fn apply(&self) -> Ended {
-        self.run(&["apply", "plan.hcl", "-auto-approve"])
-    }
-
-    fn begin(&self) -> Child {
-        let mut command = self.command(&["apply", "plan.hcl", "-auto-approve"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// What the steps wrote, a line each.
-    fn lines(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.path("lines")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    fn wait_for_line(&self, line: &str) {
-        let started = Instant::now();
-        while !self.lines().iter().any(|l| l == line) {
-            assert!(started.elapsed() < PATIENCE, "`{line}` is not written: {:?}", self.lines());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn status(&self) -> Value {
-        serde_json::from_str(&self.run(&["status", "-json"]).code(0).stdout).unwrap()
-    }
-
-    fn starts_of(&self, step: &str) -> usize {
-        let log = self.run(&["log", "-json"]).code(0).stdout;
-        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events.filter(|event| event["type"] == "step_started" && event["step"] == step).count()
-    }
-}
-
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-impl Ended {
-    fn of(child: Child) -> Self {
-        Self::from(child.wait_with_output().unwrap())
-    }
-
-    fn code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` is not said:\n{}", self.stderr);
-        self
-    }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
-}
-
-/// Two steps, of which the first takes a while and can be looked at.
-const SLOW: &str = r#"
-run "slow" {
-  command = ["sh", "-c", "echo began >> lines; sleep 1.5; echo done >> lines"]
-  observe = ["grep", "-qx", "done", "lines"]
-  undo    = ["sh", "-c", "echo undone >> lines"]
-  rollback {}
-}
-
-run "after" {
-  depends_on = [run.slow]
-  command    = ["sh", "-c", "echo after >> lines"]
-  idempotent = true
-}
-"#;
-
-#[test]
-fn a_run_that_ended_well_is_undone_when_asked() {
-    let desk = Desk::new(SLOW);
-    desk.apply().code(0);
-    // Nobody is there to say yes.
-    desk.run(&["rollback"]).code(1).says("- run.slow: undone").says("-auto-approve");
-    assert_eq!(desk.lines(), ["began", "done", "after"]);
-    let undone = desk.run(&["rollback", "-auto-approve"]).code(0);
-    undone.says("run.after: stays").says("run.slow: undone").says("run rolled back");
-    assert_eq!(desk.lines(), ["began", "done", "after", "undone"]);
-    assert_eq!(desk.status()["outcome"], "rolled_back");
-    let log = desk.run(&["log"]).code(0).stdout;
-    assert!(log.contains("rollback_requested by ada@"), "{log}");
-    desk.run(&["rollback", "-auto-approve"]).code(1).says("has ended (rolled back)");
-    assert_eq!(desk.lines().len(), 4);
-}
-
-#[test]
-fn what_somebody_changed_since_is_not_undone() {
-    let desk = Desk::new(SLOW);
-    desk.apply().code(0);
-    fs::write(desk.path("lines"), "other\n").unwrap();
-    let refused = desk.run(&["rollback", "-auto-approve"]).code(1);
-    refused.says("run.slow is not as run").says("nothing was undone");
-    assert_eq!(desk.lines(), ["other"]);
-    assert_eq!(desk.status()["outcome"], "succeeded");
-}
-
-#[test]
-fn a_paused_run_can_be_given_up() {
-    let desk = Desk::new(SLOW);
-    let child = desk.begin();
-    desk.wait_for_line("began");
-    signal(&child, Signal::SIGINT);
-    Ended::of(child).code(130);
-    desk.run(&["rollback", "-auto-approve"]).code(0).says("run.slow: undone");
-    assert_eq!(desk.lines(), ["began", "done", "undone"]);
-    desk.run(&["resume"]).code(1).says("has ended (rolled back)");
-}
-
-#[test]
-fn a_run_without_rollback_edges_is_left_alone() {
-    let desk = Desk::new("run \"a\" {\n  command = [\"true\"]\n}\n");
-    desk.apply().code(0);
-    desk.run(&["rollback", "-auto-approve"]).code(1).says("there is nothing to undo in run");
-}
+use crate::support::desk::{Desk, Ended, SLOW, signal};
 
 #[test]
 fn a_run_is_carried_out_and_told_of() {
@@ -353,7 +192,7 @@ run "fails" {
         assert!(!text.contains(secret), "{text}");
     }
     let mut looked_at = 0;
-    for file in files(desk.0.path()) {
+    for file in files(&desk.path("")) {
         let bytes = fs::read(&file).unwrap();
         let there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!there, "{} holds the secret", file.display());

@@ -1,6 +1,6 @@
 //! Calls: of the functions that compute, and of those that the evaluator itself has to see to.
 
-use super::{Eval, Evaluator, Failed, Leftover, names, source_of};
+use super::{Eval, Evaluator, Failed, Leftover, source_of, unknown};
 use crate::lang::scope::Moment;
 use crate::lang::syntax::Call;
 use crate::lang::{Code, Diagnostic, Span, Value, functions};
@@ -8,7 +8,7 @@ use crate::lang::{Code, Diagnostic, Span, Value, functions};
 impl Evaluator<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Eval<Value> {
         let Some(function) = functions::find(&call.name) else {
-            return self.fail(names::unknown_function(&call.name, call.name_span));
+            return self.fail(unknown::unknown_function(&call.name, call.name_span));
         };
         if let functions::Run::Evaluator(special) = function.run {
             return self.special(special, call, span);

@@ -5,9 +5,10 @@
 mod calls;
 mod deferred;
 mod loops;
-pub(super) mod names;
+mod names;
 mod operators;
 mod template;
+pub(super) mod unknown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

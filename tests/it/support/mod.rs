@@ -1,9 +1,10 @@
-//! What integration tests share: throwaway PostgreSQL servers, a transaction pooler, journals to write.
+//! What integration tests share: folders to run the program in, throwaway PostgreSQL servers, a transaction pooler, journals to write.
 //!
 //! Must not: know what is being tested.
 
 pub mod broken;
 pub mod chain;
+pub mod desk;
 pub mod disk;
 pub mod hostile;
 pub mod json_schema;
