@@ -325,12 +325,20 @@ async fn an_interrupt_pauses_and_resume_goes_on() {
     assert!(matches!(ended, Err(RunError::Ended { .. })));
 }
 
-/// A gate with an hour's deadline, and a step after it.
+/// A gate with an hour's deadline.
+fn gate(after: &[&str]) -> Step {
+    let spec = ApproveSpec { keys: vec![], deadline_ms: Some(3_600_000) };
+    Step {
+        address: Address::new(StepKind::Approve, "gate"),
+        spec: StepSpec::Approve(spec),
+        rollback: None,
+        ..step("gate", after)
+    }
+}
+
+/// A gate, and a step after it.
 async fn gated(clock: &VirtualClock) -> (Stage, Address) {
-    let mut gate = step("gate", &[]);
-    gate.address = Address::new(StepKind::Approve, "gate");
-    gate.spec = StepSpec::Approve(ApproveSpec { keys: vec![], deadline_ms: Some(3_600_000) });
-    gate.rollback = None;
+    let gate = gate(&[]);
     let mut after = step("after", &[]);
     after.depends_on = vec![gate.address.clone()];
     let address = gate.address.clone();
@@ -365,6 +373,15 @@ async fn an_approval_is_waited_for_and_given() {
     clock.jump(SignedDuration::from_mins(59));
     assert_eq!(resume_approved(&stage, gate).await, Outcome::Finished(RunStatus::Succeeded));
     assert_eq!(stage.log(), "act after");
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_an_approval_can_be_given_up() {
+    let stage = Stage::new(vec![step("a", &[]), gate(&["a"])]).await;
+    let waits = Outcome::WaitingForApproval(vec![gate(&[]).address]);
+    assert_eq!(stage.start().await, waits);
+    assert_eq!(stage.roll_back().await.unwrap(), Outcome::Finished(RunStatus::RolledBack));
+    assert_eq!(stage.log(), "act a, undo a");
 }
 
 #[tokio::test]
