@@ -78,7 +78,7 @@ fn main() {
     println!("{}", bench.report.table());
 }
 
-/// A current-thread runtime is what an embedded engine gets; two threads is what the command line has.
+/// As the command line runs its commands.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -172,7 +172,7 @@ impl Bench {
             let disk = disk::fdatasync(self.folder.path(), steps / 2);
             let measured = block_on(engine::measure(&self.state(), 1, steps));
             let again = disk::fdatasync(self.folder.path(), steps / 2);
-            let fdatasync = f64::midpoint(disk.median(), again.median());
+            let fdatasync = f64::midpoint(disk, again);
             sync.add(fdatasync * 1e3);
             cost.add(measured.seconds_per_step() * 1e3);
             commits = measured.commits_per_step();
