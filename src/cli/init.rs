@@ -56,7 +56,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: Args) -> Result<Exit, CommandError> {
+pub async fn run(args: Args) -> Result<Exit, CommandError> {
     let Args { release, namespace, chart, repository, context, to, out } = args;
     if out.exists() {
         return Err(CommandError::with_help(
@@ -74,7 +74,7 @@ pub fn run(args: Args) -> Result<Exit, CommandError> {
         version_of: VersionOf::Chart,
         values: ValuesSpec::default(),
     };
-    let facts = observed(&spec)?;
+    let facts = observed(&spec).await?;
     let target = match to {
         Some(version) => version,
         None => newest(&facts)?,
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
+async fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = Environment::new(environment.collect());
@@ -106,9 +106,8 @@ fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
         backup_destinations: BTreeSet::new(),
         status: None,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let facts = runtime
-        .block_on(world::observe(&environment, &Redactor::default(), &wanted))
+    let facts = world::observe(&environment, &Redactor::default(), &wanted)
+        .await
         .map_err(miette::Report::new)?;
     facts.release.ok_or_else(|| {
         CommandError::with_help(

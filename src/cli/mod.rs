@@ -81,7 +81,7 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
-        Command::Init(args) => init::run(args),
+        Command::Init(args) => wait(init::run(args)),
         Command::Observe(args) => wait(observe::run(&args, cx)),
         Command::Plan(args) => wait(plan::run(&args, cx)),
         Command::Versions(args) => wait(versions::run(&args, cx)),
@@ -106,7 +106,9 @@ fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
 
 /// Runs a command that waits for the outside.
 fn wait<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // One of two may wait for the disk: the embedded store writes on the thread that asks.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(command);
     // A task that is stuck in a system call does not keep the program.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 
 use crate::run::{Record, RunId, canonical_bytes, hash_of, record_hash};
 
@@ -173,15 +174,18 @@ pub(super) struct LeaseRow {
     pub(super) expires_us: i64,
 }
 
-type LeaseColumns = (String, i64, String, String, i64, i64, i64);
+pub(super) type LeaseColumns = (String, i64, String, String, i64, i64, i64);
 
-impl<'r, R: Row> FromRow<'r, R> for LeaseRow
-where
-    LeaseColumns: FromRow<'r, R>,
-{
-    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let (subject, epoch, id, who, pid, acquired_us, expires_us) = LeaseColumns::from_row(row)?;
-        Ok(LeaseRow { subject, epoch, id, who, pid, acquired_us, expires_us })
+impl From<LeaseColumns> for LeaseRow {
+    fn from(columns: LeaseColumns) -> Self {
+        let (subject, epoch, id, who, pid, acquired_us, expires_us) = columns;
+        LeaseRow { subject, epoch, id, who, pid, acquired_us, expires_us }
+    }
+}
+
+impl FromRow<'_, PgRow> for LeaseRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        LeaseColumns::from_row(row).map(LeaseRow::from)
     }
 }
 

@@ -9,16 +9,14 @@ mod open;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures::TryStreamExt;
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::{Connection, Params, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::run::{Record, RunId};
 
-use super::rows::{Batch, LeaseRow, fenced, micros, read_record, stored};
+use super::rows::{Batch, LeaseColumns, LeaseRow, fenced, micros, read_record, stored};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
-use open::{MIGRATIONS, classify, is_unique_violation};
+use open::{MIGRATIONS, classify};
 
 /// Microseconds since 1970 by the clock of the machine.
 macro_rules! now_us {
@@ -37,13 +35,19 @@ macro_rules! now_us {
 /// # Assumptions
 /// The disk keeps what `fdatasync` acknowledged, and the folder is on a local file system.
 ///
+/// # Performance
+/// SQLite works on the thread that asks, which waits for the disk: handing each write to a thread that may block, and
+/// waking this one again, takes nearly as long as the `fdatasync` itself, and until it returns the run may begin nothing
+/// anyway. Use it on a runtime with a second thread for everything else.
+///
 /// # Caveats
 /// A process that is stopped in the middle of a write holds the file's lock; others get
 /// [`StoreError::Unavailable`] until it goes on or dies.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    connection: Mutex<SqliteConnection>,
+    /// Waiting for the connection leaves the thread free; only whoever has it waits for the disk.
+    connection: Mutex<Connection>,
 }
 
 impl SqliteStore {
@@ -64,95 +68,140 @@ impl SqliteStore {
         Ok(SqliteStore { path: path.to_owned(), connection: Mutex::new(connection) })
     }
 
-    async fn connection(&self) -> MutexGuard<'_, SqliteConnection> {
+    async fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().await
     }
 
-    fn failed(&self, error: sqlx::Error) -> StoreError {
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
         classify(&self.path, error)
     }
 
-    /// Why a batch was not inserted.
-    async fn refusal(
+    async fn with<T>(
         &self,
-        connection: &mut SqliteConnection,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    ) -> Result<T, StoreError> {
+        work(&*self.connection().await).map_err(|error| self.failed(error))
+    }
+
+    /// Writes the batch in the transaction, which is committed if the lease is in force and the journal ends where
+    /// the batch begins, and otherwise left as it was.
+    fn write(
+        &self,
+        transaction: Transaction<'_>,
         lease: &Lease,
         batch: &Batch,
     ) -> Result<(), StoreError> {
-        if !lease_in_force(connection, lease).await.map_err(|error| self.failed(error))? {
+        let failed = |error| self.failed(error);
+        match run_that_continues(&transaction, lease, batch).map_err(failed)? {
+            Some(run) => {
+                insert(&transaction, run, batch).map_err(failed)?;
+                transaction.commit().map_err(failed)
+            }
+            None => self.refusal(&transaction, lease, batch),
+        }
+    }
+
+    /// Why a batch may not be inserted.
+    fn refusal(
+        &self,
+        connection: &Connection,
+        lease: &Lease,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
+        let failed = |error| self.failed(error);
+        if !lease_in_force(connection, lease).map_err(failed)? {
             return Err(fenced(lease));
         }
-        let run: Option<(i64, String)> =
-            sqlx::query_as("SELECT key, subject FROM runs WHERE id = ?1")
-                .bind(&batch.run.0)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(|error| self.failed(error))?;
-        let (key, subject) = run.ok_or_else(|| StoreError::NoSuchRun(batch.run.clone()))?;
+        let run = "SELECT key, subject FROM runs WHERE id = ?1";
+        let run = first(connection, run, [&batch.run.0], |row| <(i64, String)>::try_from(row));
+        let (key, subject) =
+            run.map_err(failed)?.ok_or_else(|| StoreError::NoSuchRun(batch.run.clone()))?;
         if subject != lease.subject {
             return Err(fenced(lease));
         }
-        let found: Vec<(i64, i64, String)> = sqlx::query_as(
+        let found = select(
+            connection,
             "SELECT seq, epoch, hash FROM records WHERE run = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
-        )
-        .bind(key)
-        .bind(batch.first_seq() - 1)
-        .bind(batch.last_seq())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| self.failed(error))?;
-        batch.explain(&found)
+            [key, batch.first_seq() - 1, batch.last_seq()],
+            |row| row.try_into(),
+        );
+        batch.explain(&found.map_err(failed)?)
     }
 }
 
-async fn lease_in_force(
-    connection: &mut SqliteConnection,
-    lease: &Lease,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM leases WHERE subject = ?1 AND epoch = ?2 AND id = ?3 AND held)",
-    )
-    .bind(&lease.subject)
-    .bind(stored(lease.epoch))
-    .bind(&lease.id)
-    .fetch_one(connection)
-    .await
+/// All rows are fetched: SQLite commits, and may fail to, when a statement has run to its end.
+fn select<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
 }
 
-/// Inserts the batch if the lease is in force and the journal ends where the batch begins; tells how many rows
-/// went in. One statement, so one transaction, which SQLite begins as a writing one.
-async fn insert(
-    connection: &mut SqliteConnection,
+fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    Ok(select(connection, sql, params, read)?.into_iter().next())
+}
+
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn read_lease(row: &Row<'_>) -> rusqlite::Result<Lease> {
+    Ok(LeaseRow::from(LeaseColumns::try_from(row)?).into_lease())
+}
+
+fn lease_in_force(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
+    let found = first(
+        connection,
+        "SELECT 1 FROM leases WHERE subject = ?1 AND epoch = ?2 AND id = ?3 AND held",
+        params![lease.subject, stored(lease.epoch), lease.id],
+        |_| Ok(()),
+    );
+    Ok(found?.is_some())
+}
+
+/// The key of the batch's run, if the lease is in force and the run's journal ends where the batch begins.
+fn run_that_continues(
+    connection: &Connection,
     lease: &Lease,
     batch: &Batch,
-) -> Result<bool, sqlx::Error> {
-    let rows: Vec<_> =
-        batch.rows.iter().map(|row| (row.seq, row.epoch, &row.hash, &row.body)).collect();
-    let rows = serde_json::to_string(&rows).expect("numbers and strings can be written");
-    let inserted = sqlx::query(
-        "INSERT INTO records (run, seq, epoch, hash, body)
-         SELECT r.key, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
-         FROM runs r, json_each(?1) j
-         WHERE r.id = ?2 AND r.subject = ?3
-           AND EXISTS (SELECT 1 FROM leases l WHERE l.subject = ?3 AND l.epoch = ?4 AND l.id = ?5 AND l.held)
-           AND (?6 = 1 OR EXISTS (
-                SELECT 1 FROM records p WHERE p.run = r.key AND p.seq = ?6 - 1 AND p.hash = ?7))",
+) -> rusqlite::Result<Option<i64>> {
+    first(
+        connection,
+        "SELECT r.key FROM runs r
+         WHERE r.id = ?1 AND r.subject = ?2
+           AND EXISTS (SELECT 1 FROM leases l WHERE l.subject = ?2 AND l.epoch = ?3 AND l.id = ?4 AND l.held)
+           AND CASE ?5 WHEN 1
+               THEN NOT EXISTS (SELECT 1 FROM records p WHERE p.run = r.key)
+               ELSE (?5 - 1, ?6) = (
+                   SELECT seq, hash FROM records p WHERE p.run = r.key ORDER BY seq DESC LIMIT 1)
+               END",
+        params![
+            batch.run.0,
+            lease.subject,
+            stored(lease.epoch),
+            lease.id,
+            batch.first_seq(),
+            batch.previous
+        ],
+        |row| row.get(0),
     )
-    .bind(rows)
-    .bind(&batch.run.0)
-    .bind(&lease.subject)
-    .bind(stored(lease.epoch))
-    .bind(&lease.id)
-    .bind(batch.first_seq())
-    .bind(&batch.previous)
-    .execute(connection)
-    .await;
-    match inserted {
-        Ok(done) => Ok(done.rows_affected() == batch.rows.len() as u64),
-        // A record with this number is there: nothing was inserted, and the caller looks why.
-        Err(error) if is_unique_violation(&error) => Ok(false),
-        Err(error) => Err(error),
+}
+
+fn insert(connection: &Connection, run: i64, batch: &Batch) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO records (run, seq, epoch, hash, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for row in &batch.rows {
+        statement.execute(params![run, row.seq, row.epoch, row.hash, row.body])?;
     }
+    Ok(())
 }
 
 #[async_trait::async_trait]
@@ -164,112 +213,80 @@ impl Store for SqliteStore {
         records: &[Record],
     ) -> Result<(), StoreError> {
         let batch = Batch::first(lease, run, records)?;
-        let mut connection = self.connection().await;
         let failed = |error| self.failed(error);
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        if !lease_in_force(&mut transaction, lease).await.map_err(failed)? {
+        let mut connection = self.connection().await;
+        let transaction = begin(&mut connection).map_err(failed)?;
+        if !lease_in_force(&transaction, lease).map_err(failed)? {
             return Err(fenced(lease));
         }
-        let there: Option<String> =
-            sqlx::query_scalar("SELECT id FROM runs WHERE plan_digest = ?1 OR id = ?2")
-                .bind(&run.plan_digest)
-                .bind(&run.id.0)
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        if let Some(id) = there {
+        let there = "SELECT id FROM runs WHERE plan_digest = ?1 OR id = ?2";
+        let there = first(&transaction, there, [&run.plan_digest, &run.id.0], |row| row.get(0));
+        if let Some(id) = there.map_err(failed)? {
             if id == run.id.0 {
-                return self.refusal(&mut transaction, lease, &batch).await;
+                return self.refusal(&transaction, lease, &batch);
             }
-            return Err(StoreError::PlanConsumed {
-                digest: run.plan_digest.clone(),
-                run: RunId(id),
-            });
+            let digest = run.plan_digest.clone();
+            return Err(StoreError::PlanConsumed { digest, run: RunId(id) });
         }
-        let key = sqlx::query(
-            "INSERT INTO runs (id, subject, plan_digest, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )
-        .bind(&run.id.0)
-        .bind(&run.subject)
-        .bind(&run.plan_digest)
-        .bind(&run.created_at)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?
-        .last_insert_rowid();
-        sqlx::query("INSERT INTO plans (run, bytes) VALUES (?1, ?2)")
-            .bind(key)
-            .bind(&run.plan)
-            .execute(&mut *transaction)
-            .await
+        transaction
+            .execute(
+                "INSERT INTO runs (id, subject, plan_digest, created_at) VALUES (?1, ?2, ?3, ?4)",
+                [&run.id.0, &run.subject, &run.plan_digest, &run.created_at],
+            )
             .map_err(failed)?;
-        if !insert(&mut transaction, lease, &batch).await.map_err(failed)? {
-            return self.refusal(&mut transaction, lease, &batch).await;
-        }
-        transaction.commit().await.map_err(failed)
+        let key = transaction.last_insert_rowid();
+        transaction
+            .execute("INSERT INTO plans (run, bytes) VALUES (?1, ?2)", params![key, run.plan])
+            .map_err(failed)?;
+        self.write(transaction, lease, &batch)
     }
 
     async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
         let batch = Batch::new(lease, records)?;
         let mut connection = self.connection().await;
-        if insert(&mut connection, lease, &batch).await.map_err(|error| self.failed(error))? {
-            return Ok(());
-        }
-        self.refusal(&mut connection, lease, &batch).await
+        let transaction = begin(&mut connection).map_err(|error| self.failed(error))?;
+        self.write(transaction, lease, &batch)
     }
 
     async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError> {
-        let mut connection = self.connection().await;
-        let key: Option<i64> = sqlx::query_scalar("SELECT key FROM runs WHERE id = ?1")
-            .bind(&run.0)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(|error| self.failed(error))?;
-        let key = key.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-        let mut rows = sqlx::query_as::<_, (i64, String, String)>(
-            "SELECT seq, hash, body FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq",
-        )
-        .bind(key)
-        .bind(stored(after))
-        .fetch(&mut *connection);
+        let connection = self.connection().await;
+        let failed = |error| self.failed(error);
+        let key = first(&connection, "SELECT key FROM runs WHERE id = ?1", [&run.0], |row| {
+            row.get::<_, i64>(0)
+        });
+        let key = key.map_err(failed)?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT seq, hash, body FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq",
+            )
+            .map_err(failed)?;
+        let mut rows = statement.query([key, stored(after)]).map_err(failed)?;
         let mut records = Vec::new();
-        while let Some((seq, hash, body)) =
-            rows.try_next().await.map_err(|error| self.failed(error))?
-        {
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (seq, hash, body): (i64, String, String) = row.try_into().map_err(failed)?;
             records.push(read_record(run, after, records.len(), (seq, &hash, &body))?);
         }
         Ok(records)
     }
 
     async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
-        sqlx::query_scalar(
-            "SELECT p.bytes FROM plans p JOIN runs r ON r.key = p.run WHERE r.id = ?1",
-        )
-        .bind(&run.0)
-        .fetch_optional(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?
-        .ok_or_else(|| StoreError::NoSuchRun(run.clone()))
+        let sql = "SELECT p.bytes FROM plans p JOIN runs r ON r.key = p.run WHERE r.id = ?1";
+        let plan = self.with(|connection| first(connection, sql, [&run.0], |row| row.get(0)));
+        plan.await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
-        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-            "SELECT id, subject, plan_digest, created_at FROM runs ORDER BY key DESC LIMIT ?1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Ok(rows.into_iter().map(RunSummary::from).collect())
+        let sql =
+            "SELECT id, subject, plan_digest, created_at FROM runs ORDER BY key DESC LIMIT ?1";
+        let read =
+            |row: &Row<'_>| <(String, String, String, String)>::try_from(row).map(RunSummary::from);
+        self.with(|connection| select(connection, sql, [limit], read)).await
     }
 
     async fn run_of_plan(&self, plan_digest: &str) -> Result<Option<RunId>, StoreError> {
-        let id: Option<String> = sqlx::query_scalar("SELECT id FROM runs WHERE plan_digest = ?1")
-            .bind(plan_digest)
-            .fetch_optional(&mut *self.connection().await)
-            .await
-            .map_err(|error| self.failed(error))?;
-        Ok(id.map(RunId))
+        let sql = "SELECT id FROM runs WHERE plan_digest = ?1";
+        let read = |row: &Row<'_>| row.get(0).map(RunId);
+        self.with(|connection| first(connection, sql, [plan_digest], read)).await
     }
 
     async fn acquire_lease(
@@ -279,112 +296,79 @@ impl Store for SqliteStore {
         ttl: Duration,
     ) -> Result<Lease, StoreError> {
         let id = uuid::Uuid::now_v7().to_string();
+        let failed = |error| self.failed(error);
         let mut connection = self.connection().await;
-        let mut transaction =
-            connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
-        // All rows are fetched, here and below: SQLite commits, and may fail to, when a statement has run to its end.
-        let taken: Vec<LeaseRow> = sqlx::query_as(concat!(
-            "INSERT INTO leases (subject, epoch, id, who, pid, acquired_us, expires_us, held)
-             VALUES (?1, 1, ?2, ?3, ?4, ",
-            now_us!(),
-            ", ",
-            now_us!(),
-            " + ?5, 1)
-             ON CONFLICT (subject) DO UPDATE SET
-                epoch = epoch + 1, id = excluded.id, who = excluded.who, pid = excluded.pid,
-                acquired_us = excluded.acquired_us, expires_us = excluded.expires_us, held = 1
-             WHERE NOT held OR leases.expires_us <= excluded.acquired_us
-             RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
-        ))
-        .bind(subject)
-        .bind(id)
-        .bind(&holder.who)
-        .bind(i64::from(holder.pid))
-        .bind(micros(ttl))
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(|error| self.failed(error))?;
-        if let Some(row) = taken.into_iter().next() {
-            transaction.commit().await.map_err(|error| self.failed(error))?;
-            return Ok(row.into_lease());
+        let transaction = begin(&mut connection).map_err(failed)?;
+        let taken = first(
+            &transaction,
+            concat!(
+                "INSERT INTO leases (subject, epoch, id, who, pid, acquired_us, expires_us, held)
+                 VALUES (?1, 1, ?2, ?3, ?4, ",
+                now_us!(),
+                ", ",
+                now_us!(),
+                " + ?5, 1)
+                 ON CONFLICT (subject) DO UPDATE SET
+                    epoch = epoch + 1, id = excluded.id, who = excluded.who, pid = excluded.pid,
+                    acquired_us = excluded.acquired_us, expires_us = excluded.expires_us, held = 1
+                 WHERE NOT held OR leases.expires_us <= excluded.acquired_us
+                 RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
+            ),
+            params![subject, id, holder.who, holder.pid, micros(ttl)],
+            read_lease,
+        );
+        if let Some(lease) = taken.map_err(failed)? {
+            transaction.commit().map_err(failed)?;
+            return Ok(lease);
         }
-        let holding: LeaseRow = sqlx::query_as(
+        let holding = transaction.query_row(
             "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases WHERE subject = ?1",
-        )
-        .bind(subject)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Err(StoreError::LeaseHeld(Box::new(holding.into_lease())))
+            [subject],
+            read_lease,
+        );
+        Err(StoreError::LeaseHeld(Box::new(holding.map_err(failed)?)))
     }
 
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
-        let renewed: Vec<LeaseRow> = sqlx::query_as(concat!(
+        let sql = concat!(
             "UPDATE leases SET expires_us = ",
             now_us!(),
             " + ?4
              WHERE subject = ?1 AND epoch = ?2 AND id = ?3 AND held
              RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
-        ))
-        .bind(&lease.subject)
-        .bind(stored(lease.epoch))
-        .bind(&lease.id)
-        .bind(micros(ttl))
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?;
-        renewed.into_iter().next().map(LeaseRow::into_lease).ok_or_else(|| fenced(lease))
+        );
+        let renewed = self.with(|connection| {
+            let params = params![lease.subject, stored(lease.epoch), lease.id, micros(ttl)];
+            first(connection, sql, params, read_lease)
+        });
+        renewed.await?.ok_or_else(|| fenced(lease))
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError> {
-        let released =
-            sqlx::query("UPDATE leases SET held = 0 WHERE subject = ?1 AND epoch = ?2 AND id = ?3")
-                .bind(&lease.subject)
-                .bind(stored(lease.epoch))
-                .bind(&lease.id)
-                .execute(&mut *self.connection().await)
-                .await
-                .map_err(|error| self.failed(error))?;
-        if released.rows_affected() == 1 { Ok(()) } else { Err(fenced(lease)) }
+        let sql = "UPDATE leases SET held = 0 WHERE subject = ?1 AND epoch = ?2 AND id = ?3";
+        let released = self.with(|connection| {
+            connection.execute(sql, params![lease.subject, stored(lease.epoch), lease.id])
+        });
+        if released.await? == 1 { Ok(()) } else { Err(fenced(lease)) }
     }
 
     async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError> {
-        let row: Option<LeaseRow> = sqlx::query_as(
-            "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
-             WHERE subject = ?1 AND held",
-        )
-        .bind(subject)
-        .fetch_optional(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Ok(row.map(LeaseRow::into_lease))
+        let sql = "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
+             WHERE subject = ?1 AND held";
+        self.with(|connection| first(connection, sql, [subject], read_lease)).await
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let rows: Vec<LeaseRow> = sqlx::query_as(
-            "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
-             WHERE held ORDER BY subject",
-        )
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Ok(rows.into_iter().map(LeaseRow::into_lease).collect())
+        let sql = "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
+             WHERE held ORDER BY subject";
+        self.with(|connection| select(connection, sql, [], read_lease)).await
     }
 
     async fn break_lease(&self, lease_id: &str) -> Result<Lease, StoreError> {
-        let broken: Vec<LeaseRow> = sqlx::query_as(
-            "UPDATE leases SET held = 0 WHERE id = ?1 AND held
-             RETURNING subject, epoch, id, who, pid, acquired_us, expires_us",
-        )
-        .bind(lease_id)
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))?;
-        broken
-            .into_iter()
-            .next()
-            .map(LeaseRow::into_lease)
-            .ok_or_else(|| StoreError::NoSuchLease(lease_id.to_owned()))
+        let sql = "UPDATE leases SET held = 0 WHERE id = ?1 AND held
+             RETURNING subject, epoch, id, who, pid, acquired_us, expires_us";
+        let broken = self.with(|connection| first(connection, sql, [lease_id], read_lease));
+        broken.await?.ok_or_else(|| StoreError::NoSuchLease(lease_id.to_owned()))
     }
 }
 

@@ -20,8 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The modules that compute and nothing else, and what they must not mention.
 const PURE: &[&str] = &["lang", "model", "path", "graph", "plan"];
-const EFFECTS: &str =
-    r"\b(tokio|sqlx|kube|reqwest|indicatif)::|std::(fs|env|process|net)\b|SystemTime|Instant::now";
+const EFFECTS: &str = r"\b(tokio|sqlx|rusqlite|kube|reqwest|indicatif)::|std::(fs|env|process|net)\b|SystemTime|Instant::now";
 
 fn sources(module: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);

@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::super::{StoreError, file};
 
@@ -16,6 +17,8 @@ pub(super) const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001
 /// `orth`, in the file's header: tells our files from other people's.
 const APPLICATION_ID: i64 = 0x6f72_7468;
 
+const FORMAT: &str = "PRAGMA user_version";
+
 /// How long a write waits for another process' write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -23,43 +26,38 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn connect(
     path: &Path,
     migrations: &[&'static str],
-) -> Result<SqliteConnection, StoreError> {
+) -> Result<Connection, StoreError> {
     file::prepare(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        // macOS acknowledges fsync before the disk does, unless asked twice.
-        .pragma("fullfsync", "ON")
-        .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|error| classify(path, error))?;
-    examine(&mut connection, path, migrations.len()).await?;
-    write_ahead(&mut connection).await.map_err(|error| classify(path, error))?;
-    assert_pragmas(&mut connection, path).await?;
-    migrate(&mut connection, path, migrations).await?;
+    let failed = |error| classify(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    examine(&mut connection, path, migrations.len())?;
+    write_ahead(&mut connection).await.map_err(failed)?;
+    set_pragmas(&connection).map_err(failed)?;
+    // Plans that do not depend on bound values: otherwise each append compiles its statements anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
+    assert_pragmas(&connection, path)?;
+    migrate(&mut connection, migrations).map_err(failed)?;
     Ok(connection)
 }
 
+fn number(connection: &Connection, query: &str) -> rusqlite::Result<i64> {
+    connection.query_row(query, [], |row| row.get(0))
+}
+
 /// Refuses files that are not ours, or newer than we are, having changed nothing.
-async fn examine(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    known: usize,
-) -> Result<(), StoreError> {
-    let read = async |connection: &mut SqliteConnection| -> Result<(i64, i64, i64), sqlx::Error> {
+fn examine(connection: &mut Connection, path: &Path, known: usize) -> Result<(), StoreError> {
+    let read = |connection: &mut Connection| -> rusqlite::Result<(i64, i64, i64)> {
         // One transaction sees one file, whoever else is making it just now.
-        let mut seen = connection.begin().await?;
-        let application = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *seen).await?;
-        let format = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *seen).await?;
-        let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema");
-        let tables = tables.fetch_one(&mut *seen).await?;
-        seen.commit().await?;
+        let seen = connection.transaction()?;
+        let application = number(&seen, "PRAGMA application_id")?;
+        let format = number(&seen, FORMAT)?;
+        let tables = number(&seen, "SELECT count(*) FROM sqlite_schema")?;
+        seen.commit()?;
         Ok((application, format, tables))
     };
-    let (application, format, tables) =
-        read(connection).await.map_err(|error| classify(path, error))?;
+    let (application, format, tables) = read(connection).map_err(|error| classify(path, error))?;
     let fresh = application == 0 && format == 0 && tables == 0;
     if !fresh && application != APPLICATION_ID {
         return Err(StoreError::Refused(format!(
@@ -73,38 +71,41 @@ async fn examine(
 
 /// Turns the write-ahead log on. The switch needs the file alone for a moment and SQLite does not always wait for
 /// that by itself, so two processes that make the file together try in turn.
-async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn write_ahead(connection: &mut Connection) -> rusqlite::Result<()> {
     const PAUSE: Duration = Duration::from_millis(25);
     let mut left = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
     loop {
-        let switched = sqlx::query("PRAGMA journal_mode = WAL").fetch_all(&mut *connection).await;
-        match switched {
-            Err(error) if left > 0 && primary_code(&error) == Some(SQLITE_BUSY) => {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if left > 0 && is_busy(&error) => {
                 left -= 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            other => return other.map(|_| ()),
+            other => return other,
         }
     }
 }
 
+fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // macOS acknowledges fsync before the disk does, unless asked twice.
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "foreign_keys", "ON")
+}
+
 /// Settings that are ignored in silence would cost the guarantees: each is read back.
-async fn assert_pragmas(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+fn assert_pragmas(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let expected = [
-        ("journal_mode", "PRAGMA journal_mode", "wal"),
-        ("synchronous", "PRAGMA synchronous", "2"),
-        ("foreign_keys", "PRAGMA foreign_keys", "1"),
-        ("busy_timeout", "PRAGMA busy_timeout", "5000"),
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("foreign_keys", "1"),
+        ("busy_timeout", "5000"),
     ];
-    for (name, query, wanted) in expected {
-        let row = sqlx::query(query)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| classify(path, error))?;
-        let found = match row.try_get::<String, _>(0) {
-            Ok(text) => text,
-            Err(_) => row.get::<i64, _>(0).to_string(),
-        };
+    for (name, wanted) in expected {
+        let found = connection.pragma_query_value(None, name, |row| match row.get_ref(0)? {
+            ValueRef::Integer(number) => Ok(number.to_string()),
+            other => Ok(other.as_str()?.to_owned()),
+        });
+        let found = found.map_err(|error| classify(path, error))?;
         if found != wanted {
             return Err(StoreError::Refused(format!(
                 "SQLite did not take {name} = {wanted} for {} (it stays {found}): use a local disk",
@@ -116,63 +117,41 @@ async fn assert_pragmas(connection: &mut SqliteConnection, path: &Path) -> Resul
 }
 
 /// Brings the file from its format to ours, in one transaction; another process may have done so meanwhile.
-async fn migrate(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    migrations: &[&'static str],
-) -> Result<(), StoreError> {
+fn migrate(connection: &mut Connection, migrations: &[&'static str]) -> rusqlite::Result<()> {
     let known = i64::try_from(migrations.len()).expect("few migrations");
-    let apply = async |connection: &mut SqliteConnection| -> Result<(), sqlx::Error> {
-        let format: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
-        if format >= known {
-            return Ok(());
-        }
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let format: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
-        for migration in migrations.iter().skip(usize::try_from(format).unwrap_or(usize::MAX)) {
-            sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
-        }
-        let header = format!(
-            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}",
-            known.max(format)
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(header)).execute(&mut *transaction).await?;
-        transaction.commit().await
-    };
-    apply(connection).await.map_err(|error| classify(path, error))
+    if number(connection, FORMAT)? >= known {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let format = number(&transaction, FORMAT)?;
+    for migration in migrations.iter().skip(usize::try_from(format).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known.max(format))?;
+    transaction.commit()
 }
 
-const SQLITE_BUSY: i32 = 5;
-
-/// The result code without its extension.
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<i32>().ok().map(|code| code & 0xff)
-}
-
-pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// What may pass (locks, disk trouble) is `Unavailable`; what will not, `Refused`.
-pub(super) fn classify(path: &Path, error: sqlx::Error) -> StoreError {
-    const PERM: i32 = 3;
-    const READONLY: i32 = 8;
-    const CORRUPT: i32 = 11;
-    const CANTOPEN: i32 = 14;
-    const NOTADB: i32 = 26;
+pub(super) fn classify(path: &Path, error: rusqlite::Error) -> StoreError {
     let path = path.display();
-    match primary_code(&error) {
-        Some(SQLITE_BUSY) => {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => {
             StoreError::Unavailable(format!("{path} is locked by another process"))
         }
-        Some(PERM | READONLY | CANTOPEN) => {
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
             StoreError::Refused(format!("{path} can't be opened for writing: {error}"))
         }
-        Some(NOTADB) => StoreError::Refused(format!("{path} is not a state file of orthid")),
-        Some(CORRUPT) => StoreError::Refused(format!("{path} is damaged: {error}")),
+        Some(ErrorCode::NotADatabase) => {
+            StoreError::Refused(format!("{path} is not a state file of orthid"))
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            StoreError::Refused(format!("{path} is damaged: {error}"))
+        }
         Some(_) | None => StoreError::Unavailable(format!("{path}: {error}")),
     }
 }

@@ -1,20 +1,13 @@
 use std::os::unix::fs::PermissionsExt;
 
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-
 use super::*;
 
-async fn format_of(path: &Path) -> i64 {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.unwrap()
+fn format_of(path: &Path) -> i64 {
+    Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
 }
 
-async fn set(path: &Path, sql: &'static str) {
-    let mut connection =
-        SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+fn set(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
 #[tokio::test]
@@ -22,7 +15,7 @@ async fn a_newer_file_is_refused_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     drop(SqliteStore::open(&path).await.unwrap());
-    set(&path, "PRAGMA user_version = 99; PRAGMA journal_mode = DELETE").await;
+    set(&path, "PRAGMA user_version = 99; PRAGMA journal_mode = DELETE");
     let before = std::fs::metadata(&path).unwrap().modified().unwrap();
 
     let error = SqliteStore::open(&path).await.unwrap_err();
@@ -43,7 +36,7 @@ async fn an_older_file_is_migrated_and_keeps_what_it_holds() {
     let next = [MIGRATIONS[0], "ALTER TABLE runs ADD COLUMN note TEXT;"];
     let new = SqliteStore::open_with(&path, &next).await.unwrap();
     assert_eq!(new.lease("runbook/a").await.unwrap(), Some(lease));
-    assert_eq!(format_of(&path).await, 2);
+    assert_eq!(format_of(&path), 2);
     let error = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1 }), "{error}");
 }
@@ -52,7 +45,7 @@ async fn an_older_file_is_migrated_and_keeps_what_it_holds() {
 async fn files_of_other_programs_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.db");
-    set(&other, "CREATE TABLE songs (name TEXT)").await;
+    set(&other, "CREATE TABLE songs (name TEXT)");
     let error = SqliteStore::open(&other).await.unwrap_err().to_string();
     assert!(error.contains("another program's"), "{error}");
 
@@ -83,12 +76,11 @@ async fn a_changed_record_is_told_when_it_is_read() {
         r#"INSERT INTO runs VALUES (1, 'r', 's', 'd', 't');
            INSERT INTO records VALUES (1, 1, 1, 'not the hash',
             '{"at":"t","epoch":1,"event":{"type":"run_paused","reason":"x"},"previous":"p","run":"r","seq":1}')"#,
-    )
-    .await;
+    );
     let store = SqliteStore::open(&path).await.unwrap();
     let error = store.records(&RunId("r".to_owned()), 0).await.unwrap_err().to_string();
     assert!(error.contains("record 1 was changed"), "{error}");
-    set(&path, "UPDATE records SET seq = 2").await;
+    set(&path, "UPDATE records SET seq = 2");
     let error = store.records(&RunId("r".to_owned()), 0).await.unwrap_err().to_string();
     assert!(error.contains("record 1 is missing"), "{error}");
 }
