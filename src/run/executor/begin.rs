@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::run_loop::{Run, Underway, takes_place};
+use super::run_loop::{Run, Underway};
 use super::{GivenApproval, RunError};
 use crate::graph::StepGraph;
-use crate::model::{Address, ApproveSpec, Outputs, Step, StepSpec};
+use crate::model::{Address, ApproveSpec, Outputs, Step, StepKind, StepSpec};
 use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
 use crate::run::event::{Event, Failure, FailureClass, Intent};
 use crate::run::schedule::{Ending, Next, Schedule, undo_order};
@@ -193,7 +194,7 @@ impl Run<'_> {
     }
 
     /// Begins a task. Its record is durable by now.
-    pub(super) fn launch(&mut self, launch: Launch<'_>) {
+    pub(super) async fn launch(&mut self, launch: Launch<'_>) {
         let Launch { step, work, is_over, answer } = launch;
         let underway = Underway::default();
         if is_over {
@@ -226,7 +227,7 @@ impl Run<'_> {
         };
         self.running.insert(step.address.clone(), underway);
         let address = step.address.clone();
-        self.tasks.spawn(async move {
+        let work = async move {
             let work = async move {
                 match work {
                     Work::Step(intent, scope) => attempt.step(intent, scope).await,
@@ -235,7 +236,13 @@ impl Run<'_> {
             };
             // A panic is a bug of ours; what it left behind can't be told.
             AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked(address))
-        });
+        };
+        let mut work = Box::pin(work);
+        // What is over without waiting needs no task, nor another thread that is woken up for it.
+        match futures::poll!(&mut work) {
+            Poll::Ready(report) => self.reports.push(report),
+            Poll::Pending => drop(self.tasks.spawn(work)),
+        }
     }
 }
 
@@ -286,4 +293,19 @@ fn panicked(step: Address) -> Report {
         evidence: Vec::new(),
     };
     Report::Failed { step, failure }
+}
+
+/// Does this step take one of the parallel places? Probes run beside others, or nothing would be probed at
+/// `--parallelism 1`; approvals only wait.
+pub(super) fn takes_place(step: &Step) -> bool {
+    match step.kind() {
+        StepKind::Probe | StepKind::Approve => false,
+        StepKind::Backup
+        | StepKind::Verify
+        | StepKind::Migrate
+        | StepKind::Roll
+        | StepKind::Smoke
+        | StepKind::Run
+        | StepKind::Checkpoint => true,
+    }
 }

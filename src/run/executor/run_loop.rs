@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::begin::takes_place;
 use super::{Deps, Job, Notice, Options, Outcome, RunError};
 use crate::graph::StepGraph;
-use crate::model::{Address, Step, StepKind};
+use crate::model::Address;
 use crate::run::attempt::Report;
 use crate::run::clock::Clock;
 use crate::run::event::{Event, Failure, FailureClass, Record, RunStatus};
@@ -68,6 +69,8 @@ pub(super) struct Run<'a> {
     pub(super) unwritten: Vec<Record>,
     pub(super) keeper: LeaseKeeper,
     pub(super) tasks: JoinSet<Report>,
+    /// From attempts that were over at once.
+    pub(super) reports: Vec<Report>,
     /// Steps under way that take one of the parallel places.
     pub(super) places: usize,
     pub(super) graph: &'a StepGraph,
@@ -100,6 +103,7 @@ impl<'a> Run<'a> {
             job,
             keeper,
             tasks: JoinSet::new(),
+            reports: Vec::new(),
             places: 0,
             graph,
             running: BTreeMap::new(),
@@ -146,10 +150,11 @@ impl<'a> Run<'a> {
             let begin = self.choose(graph, &mut schedule)?;
             self.flush().await?;
             for launch in begin {
-                self.launch(launch);
+                self.launch(launch).await;
             }
             self.end_probes(&mut schedule);
             if self.tasks.is_empty()
+                && self.reports.is_empty()
                 && let Some(outcome) = self.settle(&schedule).await?
             {
                 return Ok(outcome);
@@ -333,12 +338,7 @@ impl<'a> Run<'a> {
                         drop(notices.send(Notice::Progress(progress)));
                     }
                 }
-                Some(report) = self.tasks.join_next() => {
-                    let mut reports: Vec<Report> = report.into_iter().collect();
-                    // Whatever else has ended by now shares the next append.
-                    while let Some(report) = self.tasks.try_join_next() {
-                        reports.extend(report);
-                    }
+                reports = reported(&mut self.reports, &mut self.tasks) => {
                     return Heard::Reports(reports);
                 }
                 Some(Ok(retry)) = self.retries.join_next(), if !stopping => {
@@ -364,19 +364,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Does this step take one of the parallel places? Probes run beside others, or nothing would be probed at
-/// `--parallelism 1`; approvals only wait.
-pub(super) fn takes_place(step: &Step) -> bool {
-    match step.kind() {
-        StepKind::Probe | StepKind::Approve => false,
-        StepKind::Backup
-        | StepKind::Verify
-        | StepKind::Migrate
-        | StepKind::Roll
-        | StepKind::Smoke
-        | StepKind::Run
-        | StepKind::Checkpoint => true,
+/// Whatever has ended by now: it shares the next append. Waits for ever where nothing is under way.
+async fn reported(over: &mut Vec<Report>, tasks: &mut JoinSet<Report>) -> Vec<Report> {
+    let mut reports = std::mem::take(over);
+    if reports.is_empty() {
+        match tasks.join_next().await {
+            Some(report) => reports.extend(report),
+            None => std::future::pending().await,
+        }
     }
+    while let Some(report) = tasks.try_join_next() {
+        reports.extend(report);
+    }
+    reports
 }
 
 /// `deadline` by the stopwatch of the clock.

@@ -1,18 +1,15 @@
 //! The loop against a small scripted world and the embedded store: forward, retries, unwinding, stuck, resume.
 
+mod approvals;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use jiff::SignedDuration;
-
 use super::*;
-use crate::model::{
-    ApproveSpec, Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec,
-};
+use crate::model::{Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
 use crate::run::SystemClock;
-use crate::run::event::{Event, Failure, Intent};
+use crate::run::event::{Event, Failure, FailureClass, Intent};
 use crate::store::SqliteStore;
-use crate::world::simulated::VirtualClock;
 use crate::world::{Observation, StepContext};
 
 /// What the world does to a step, attempt by attempt; success when the script is over.
@@ -48,6 +45,11 @@ impl World for Scripted {
 
     async fn act(&self, cx: &StepContext) -> Result<Outputs, Failure> {
         self.say("act", cx);
+        let name = &cx.step.address.name;
+        if name.ends_with("waiting") {
+            tokio::task::yield_now().await;
+        }
+        assert!(!name.starts_with("buggy"), "a bug");
         match Scripted::next(&self.acts, cx) {
             Some(failure) => Err(failure),
             None => Ok(Outputs::new()),
@@ -314,6 +316,19 @@ async fn a_step_that_a_person_says_did_not_happen_is_acted_on_again() {
 }
 
 #[tokio::test]
+async fn a_bug_in_one_step_leaves_the_others_their_end() {
+    for name in ["buggy", "buggy, after waiting"] {
+        let stage = Stage::new(vec![step(name, &[]), step("b", &[])]).await;
+        assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
+        let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
+        let unknown = |record: &Record| matches!(&record.event, Event::StepFailed { step, failure } if *step.name == *name && failure.class == FailureClass::Unknown);
+        assert_eq!(records.iter().filter(|record| unknown(record)).count(), 1);
+        let succeeded = |record: &Record| matches!(record.event, Event::StepSucceeded { .. });
+        assert_eq!(records.iter().filter(|record| succeeded(record)).count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn an_interrupt_pauses_and_resume_goes_on() {
     let stage = Stage::new(vec![step("a", &[]), step("b", &["a"])]).await;
     let options = stage.options();
@@ -323,85 +338,4 @@ async fn an_interrupt_pauses_and_resume_goes_on() {
     assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::Succeeded));
     let ended = resume(&stage.deps, stage.options(), &stage.job).await;
     assert!(matches!(ended, Err(RunError::Ended { .. })));
-}
-
-/// A gate with an hour's deadline.
-fn gate(after: &[&str]) -> Step {
-    let spec = ApproveSpec { keys: vec![], deadline_ms: Some(3_600_000) };
-    Step {
-        address: Address::new(StepKind::Approve, "gate"),
-        spec: StepSpec::Approve(spec),
-        rollback: None,
-        ..step("gate", after)
-    }
-}
-
-/// A gate, and a step after it.
-async fn gated(clock: &VirtualClock) -> (Stage, Address) {
-    let gate = gate(&[]);
-    let mut after = step("after", &[]);
-    after.depends_on = vec![gate.address.clone()];
-    let address = gate.address.clone();
-    let mut stage = Stage::new(vec![gate, after]).await;
-    stage.deps.clock = Arc::new(clock.clone());
-    assert_eq!(stage.start().await, Outcome::WaitingForApproval(vec![address.clone()]));
-    (stage, address)
-}
-
-async fn resume_approved(stage: &Stage, gate: Address) -> Outcome {
-    let mut options = stage.options();
-    let given = GivenApproval { by: "ops".into(), statement: String::new() };
-    options.approvals.insert(gate, given);
-    resume(&stage.deps, options, &stage.job).await.unwrap()
-}
-
-/// Why the gate did not open.
-async fn refusal(stage: &Stage) -> String {
-    let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
-    assert!(!records.iter().any(|record| matches!(record.event, Event::ApprovalGiven { .. })));
-    let failure = records.into_iter().find_map(|record| match record.event {
-        Event::StepFailed { failure, .. } => Some(failure.message),
-        _ => None,
-    });
-    failure.expect("the gate failed")
-}
-
-#[tokio::test]
-async fn an_approval_is_waited_for_and_given() {
-    let clock = VirtualClock::new();
-    let (stage, gate) = gated(&clock).await;
-    clock.jump(SignedDuration::from_mins(59));
-    assert_eq!(resume_approved(&stage, gate).await, Outcome::Finished(RunStatus::Succeeded));
-    assert_eq!(stage.log(), "act after");
-}
-
-#[tokio::test]
-async fn a_run_that_waits_for_an_approval_can_be_given_up() {
-    let stage = Stage::new(vec![step("a", &[]), gate(&["a"])]).await;
-    let waits = Outcome::WaitingForApproval(vec![gate(&[]).address]);
-    assert_eq!(stage.start().await, waits);
-    assert_eq!(stage.roll_back().await.unwrap(), Outcome::Finished(RunStatus::RolledBack));
-    assert_eq!(stage.log(), "act a, undo a");
-}
-
-#[tokio::test]
-async fn an_approval_that_never_came_fails_at_its_deadline() {
-    let clock = VirtualClock::new();
-    let (stage, gate) = gated(&clock).await;
-    clock.jump(SignedDuration::from_mins(30));
-    assert_eq!(stage.resume().await, Outcome::WaitingForApproval(vec![gate]));
-    clock.jump(SignedDuration::from_mins(31));
-    assert_eq!(stage.resume().await, Outcome::Finished(RunStatus::Failed));
-    assert_eq!(refusal(&stage).await, "nobody approved it before its deadline");
-    assert_eq!(stage.log(), "");
-}
-
-#[tokio::test]
-async fn an_approval_after_its_deadline_opens_nothing() {
-    let clock = VirtualClock::new();
-    let (stage, gate) = gated(&clock).await;
-    clock.jump(SignedDuration::from_mins(61));
-    assert_eq!(resume_approved(&stage, gate).await, Outcome::Finished(RunStatus::Failed));
-    assert_eq!(refusal(&stage).await, "the approval by ops came after its deadline");
-    assert_eq!(stage.log(), "");
 }
