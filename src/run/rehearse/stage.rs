@@ -176,12 +176,17 @@ impl Stage {
                 Some(_) => resume(deps, options, &self.job).await,
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = life.dead().cancelled() => Ended::Killed(life.died_at().unwrap_or_default()),
             returned = work => Ended::Returned(returned),
             () = self.clock.sleep(LONGEST) => Ended::NeverEnded,
+        };
+        // What was under way ends with its process, and before the next one begins.
+        while Arc::strong_count(&deps.world) > 1 {
+            tokio::task::yield_now().await;
         }
+        ended
     }
 
     /// What `orthid unlock` does once the process that held the lease is known to be dead.
