@@ -25,6 +25,11 @@ command_build() {
   esac
 }
 
+command_packages() {
+  install_cluster_packages
+  install_postgres_packages
+}
+
 command_up() {
   local began_ms
   need_root "the cluster"

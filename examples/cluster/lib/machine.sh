@@ -35,7 +35,10 @@ apt_install() {
   run_apt install "$@" >/dev/null 2>&1 || { run_apt update && run_apt install "$@"; }
 }
 
-run_apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@" >&2; }
+# A fresh machine may be at its own upgrades; apt's lock is waited for.
+run_apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2
+}
 
 # Debian starts the services of a package when it installs it, unless this file says no; the cluster runs its own.
 without_starting_services() {

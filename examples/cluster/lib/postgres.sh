@@ -29,8 +29,12 @@ command_postgres() {
   esac
 }
 
-postgres_up() {
+install_postgres_packages() {
   install_packages "postgresql-$postgres_version:$postgres_programs/postgres"
+}
+
+postgres_up() {
+  install_postgres_packages
   [[ -e $postgres_dir/complete ]] || make_database
   ((EUID != 0)) || add_gateway_address
   start_postgres
