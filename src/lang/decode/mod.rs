@@ -289,6 +289,22 @@ impl<'e, 'a> Reader<'e, 'a> {
         Ok(list)
     }
 
+    /// Fails where a text of attribute `name` is not what the engine can watch and scale: a DaemonSet is not.
+    pub fn workload(&mut self, body: &Body, name: &str, text: &str) -> Eval<()> {
+        const KINDS: [&str; 2] = ["deployment", "statefulset"];
+        let parts = text.split_once('/');
+        if parts.is_some_and(|(kind, name)| KINDS.contains(&kind) && !name.is_empty())
+            || text == NOT_SET
+        {
+            return Ok(());
+        }
+        let diagnostic =
+            Diagnostic::new(Code::InvalidValue, format!("`{}` is not a workload", shown(text)))
+                .label(self.span_of(body, name), "here")
+                .help("a workload is `deployment/NAME` or `statefulset/NAME`");
+        self.on.fail(diagnostic)
+    }
+
     pub fn numbers(
         &mut self,
         body: &Body,

@@ -151,17 +151,8 @@ impl Reader<'_, '_> {
     }
 
     fn workloads(&mut self, body: &Body, workloads: Vec<String>) -> Eval<Vec<String>> {
-        const KINDS: [&str; 3] = ["deployment", "statefulset", "daemonset"];
         for workload in &workloads {
-            let kind = workload.split_once('/').filter(|(_, name)| !name.is_empty());
-            if kind.is_some_and(|(kind, _)| KINDS.contains(&kind)) || workload == super::NOT_SET {
-                continue;
-            }
-            let message = format!("`{}` is not a workload", shown(workload));
-            let diagnostic = Diagnostic::new(Code::InvalidValue, message)
-                .label(self.span_of(body, "workloads"), "here")
-                .help("a workload is `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`");
-            return self.on.fail(diagnostic);
+            self.workload(body, "workloads", workload)?;
         }
         Ok(workloads)
     }

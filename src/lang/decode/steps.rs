@@ -154,7 +154,10 @@ impl Reader<'_, '_> {
         let status = self.command(body, "status", status);
         let to = self.version(body, "to");
         let workload = self.full_text(body, "workload");
-        let workload = workload.and_then(|workload| self.deployment(body, workload));
+        let workload = workload.and_then(|workload| match &workload {
+            Some(text) => self.workload(body, "workload", text).map(|()| workload),
+            None => Ok(None),
+        });
         let container = self.full_text(body, "container");
         let quiesce = self.bool(body, "quiesce");
         Ok(MigrateSpec {
@@ -169,21 +172,6 @@ impl Reader<'_, '_> {
             breaking: false,
             pending: Vec::new(),
         })
-    }
-
-    fn deployment(&mut self, body: &Body, workload: Option<String>) -> Eval<Option<String>> {
-        let is_one = |text: &str| {
-            text == super::NOT_SET
-                || ["deployment/", "statefulset/"].iter().any(|kind| text.starts_with(kind))
-        };
-        if workload.as_deref().is_none_or(is_one) {
-            return Ok(workload);
-        }
-        let message = format!("`{}` is not a workload", shown(workload.as_deref().unwrap_or("")));
-        let diagnostic = Diagnostic::new(Code::InvalidValue, message)
-            .label(self.span_of(body, "workload"), "here")
-            .help("a workload is `deployment/NAME` or `statefulset/NAME`");
-        self.on.fail(diagnostic)
     }
 
     fn roll(

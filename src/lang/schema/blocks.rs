@@ -202,7 +202,11 @@ pub static FILE: BlockSchema = BlockSchema {
                     Ty::Text,
                     "Chart repository URL; Helm's own configuration by default.",
                 ),
-                optional("workloads", Ty::Texts, "What must have rolled out: `deployment/NAME`."),
+                optional(
+                    "workloads",
+                    Ty::Texts,
+                    "What must have rolled out: `deployment/NAME` or `statefulset/NAME`.",
+                ),
                 optional(
                     "version_of",
                     Ty::OneOf(&["chart", "app"]),
