@@ -5,33 +5,30 @@
 //! answer of the status command, a render that fails) is a fact.
 
 mod access;
+mod charts;
 mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use kube::Api;
 use semver::Version;
 use serde_json::Value;
 
-use super::chart::{ChartSource, parse_version};
+use self::charts::Charts;
+use super::chart::parse_version;
 use super::environment::Environment;
 use super::error::WorldError;
 use super::exec::ready_pod;
 use super::helm::Helm;
-use super::kubernetes::{CallError, Cluster, workload_parts};
+use super::kubernetes::{CallError, Cluster};
 use super::postgres::{self, Clients, Target};
 use super::redactor::Redactor;
 use super::release::{Release, Releases};
-use super::render::Renderer;
 use super::resolve::Resolver;
+use super::workload::{self, Workload};
 use super::{destination, migrations};
-use crate::facts::{
-    ChartFacts, Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts, redact,
-};
-use crate::model::{DatabaseSpec, ReleaseSpec, VersionOf};
+use crate::facts::{Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts, redact};
+use crate::model::{DatabaseSpec, ReleaseSpec};
 
 /// What a plan wants to know, taken from its configuration.
 #[derive(Clone, Debug)]
@@ -177,66 +174,19 @@ async fn observe_workloads(
     spec: &ReleaseSpec,
 ) -> Result<Vec<WorkloadFacts>, WorldError> {
     let mut facts = Vec::new();
-    for workload in &spec.workloads {
-        let (kind, name) = workload_parts(workload);
-        let what = format!("read {workload}");
-        let found = match kind {
-            "statefulset" => {
-                let api: Api<StatefulSet> =
-                    Api::namespaced(cluster.client.clone(), &spec.namespace);
-                let got = cluster
-                    .read(&what, || api.get_opt(name))
-                    .await
-                    .map_err(|e| refused(&what, e))?;
-                got.map(|s| {
-                    let template =
-                        s.spec.as_ref().map(|s| &s.template).cloned().unwrap_or_default();
-                    (
-                        s.spec.and_then(|s| s.replicas),
-                        s.status.and_then(|s| s.ready_replicas),
-                        template,
-                    )
-                })
-            }
-            _ => {
-                let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), &spec.namespace);
-                let got = cluster
-                    .read(&what, || api.get_opt(name))
-                    .await
-                    .map_err(|e| refused(&what, e))?;
-                got.map(|d| {
-                    let template =
-                        d.spec.as_ref().map(|s| &s.template).cloned().unwrap_or_default();
-                    (
-                        d.spec.and_then(|s| s.replicas),
-                        d.status.and_then(|s| s.ready_replicas),
-                        template,
-                    )
-                })
-            }
+    for name in &spec.workloads {
+        let found = match workload::get(cluster, &spec.namespace, name).await {
+            Ok(found) => Some(found),
+            Err(error) if error.status == Some(workload::NOT_FOUND) => None,
+            Err(error) => return Err(refused(&format!("read {name}"), error)),
         };
-        let count = |n: Option<i32>| u32::try_from(n.unwrap_or(0)).unwrap_or(0);
-        facts.push(match found {
-            None => WorkloadFacts {
-                name: workload.clone(),
-                found: false,
-                replicas: 0,
-                ready: 0,
-                images: BTreeMap::new(),
-            },
-            Some((replicas, ready, template)) => WorkloadFacts {
-                name: workload.clone(),
-                found: true,
-                replicas: count(replicas),
-                ready: count(ready),
-                images: template
-                    .spec
-                    .map(|pod| pod.containers)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|c| (c.name, c.image.unwrap_or_default()))
-                    .collect(),
-            },
+        let count = |n: i32| u32::try_from(n).unwrap_or(0);
+        facts.push(WorkloadFacts {
+            name: name.clone(),
+            found: found.is_some(),
+            replicas: found.as_ref().map_or(0, |w| count(w.replicas)),
+            ready: found.as_ref().map_or(0, |w| count(w.ready)),
+            images: found.map(Workload::images).unwrap_or_default(),
         });
     }
     Ok(facts)
@@ -260,144 +210,5 @@ async fn observe_migrations(
     match migrations::ask(cluster, &spec.namespace, &pod, container, &status.command).await {
         Ok(facts) => (Some(facts), None),
         Err(reason) => (None, Some(reason)),
-    }
-}
-
-/// Observing the chart source.
-struct Charts<'a> {
-    env: &'a Environment,
-    redactor: &'a Redactor,
-    wanted: &'a Wanted,
-    spec: &'a ReleaseSpec,
-    helm: &'a Helm,
-    installed: &'a Version,
-}
-
-impl Charts<'_> {
-    async fn observe(&self) -> Result<(Vec<Version>, BTreeMap<Version, ChartFacts>), WorldError> {
-        let source = ChartSource::new(self.spec, &self.wanted.base);
-        let mut named = vec![self.installed.clone()];
-        named.extend(self.wanted.target.clone());
-        let available = source.versions(self.helm, &named).await?;
-        let Some(target) = &self.wanted.target else { return Ok((available, BTreeMap::new())) };
-        if self.spec.version_of == VersionOf::Chart && !available.contains(target) {
-            return Err(source.missing(target, &available));
-        }
-        let folder =
-            tempfile::tempdir().map_err(|e| file_error(Path::new("temporary folder"), &e))?;
-        let renderer = self.renderer(folder.path())?;
-        let mut charts = BTreeMap::new();
-        let mut stops = stops(self.installed, target, &available);
-        if available.contains(target) {
-            let facts = self.chart(&source, target, folder.path(), Some(&renderer)).await?;
-            let text = facts.releases_yaml.as_deref().unwrap_or_default();
-            stops.extend(required_stops(text, self.installed, target, &available));
-            stops.remove(target);
-            charts.insert(target.clone(), facts);
-        }
-        let work = stops.into_iter().map(|version| {
-            let (source, renderer, folder) = (&source, &renderer, folder.path());
-            async move {
-                let render = (version != *self.installed).then_some(renderer);
-                self.chart(source, &version, folder, render).await.map(|facts| (version, facts))
-            }
-        });
-        let done: Vec<_> = futures::stream::iter(work).buffer_unordered(2).collect().await;
-        for result in done {
-            let (version, facts) = result?;
-            charts.insert(version, facts);
-        }
-        Ok((available, charts))
-    }
-
-    fn renderer(&self, folder: &Path) -> Result<Renderer<'_>, WorldError> {
-        let outputs = BTreeMap::new();
-        let resolver = Resolver { env: self.env, outputs: &outputs, redactor: self.redactor };
-        Renderer::new(self.helm, self.spec, &self.wanted.base, folder, &resolver)
-    }
-
-    async fn chart(
-        &self,
-        source: &ChartSource,
-        version: &Version,
-        folder: &Path,
-        renderer: Option<&Renderer<'_>>,
-    ) -> Result<ChartFacts, WorldError> {
-        let (path, package) = source.package(self.helm, version, folder).await?;
-        let mut facts = package.facts().map_err(|reason| WorldError::ChartUnreadable {
-            chart: self.spec.chart.clone(),
-            repository: self.spec.repository.clone(),
-            reason: format!("version {version}: {reason}"),
-        })?;
-        if let Some(renderer) = renderer {
-            facts.renders = renderer.all(&path).await;
-        }
-        Ok(facts)
-    }
-}
-
-fn file_error(path: &Path, error: &std::io::Error) -> WorldError {
-    WorldError::File { path: path.display().to_string(), reason: error.to_string() }
-}
-
-/// The installed version and the newest patch of every minor above it, up to the target: what a path may stop at.
-fn stops(installed: &Version, target: &Version, available: &[Version]) -> BTreeSet<Version> {
-    let mut newest: BTreeMap<(u64, u64), &Version> = BTreeMap::new();
-    for version in available.iter().filter(|v| v.pre.is_empty() && *v > installed && *v <= target) {
-        let minor = newest.entry((version.major, version.minor)).or_insert(version);
-        if version > *minor {
-            *minor = version;
-        }
-    }
-    let own = available.iter().filter(|v| *v == installed);
-    newest.into_values().chain(own).cloned().collect()
-}
-
-/// Releases that `releases.yaml` marks with `stop: true` or `required_stop: true`.
-fn required_stops(
-    releases_yaml: &str,
-    installed: &Version,
-    target: &Version,
-    available: &[Version],
-) -> BTreeSet<Version> {
-    let parsed: Result<Value, _> = serde_saphyr::from_str(releases_yaml);
-    let Ok(root) = parsed else { return BTreeSet::new() };
-    let list = root.get("releases").unwrap_or(&root);
-    let entries = list.as_array().cloned().unwrap_or_default();
-    let is_stop = |entry: &Value| {
-        ["stop", "required_stop", "requiredStop"]
-            .iter()
-            .any(|f| entry.get(f) == Some(&Value::Bool(true)))
-    };
-    entries
-        .iter()
-        .filter(|entry| is_stop(entry))
-        .filter_map(|entry| entry.get("version").and_then(Value::as_str).and_then(parse_version))
-        .filter(|v| v > installed && v <= target && available.contains(v))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn versions(text: &str) -> Vec<Version> {
-        text.split(' ').map(|v| v.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn stops_are_the_newest_patches_on_the_way() {
-        let available = versions("2.5.0 2.6.0 2.6.3 2.7.0-rc.1 2.7.0 2.7.1 2.8.0 3.0.0");
-        let found = stops(&Version::new(2, 6, 0), &Version::new(2, 8, 0), &available);
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), versions("2.6.0 2.6.3 2.7.1 2.8.0"));
-    }
-
-    #[test]
-    fn the_changelog_adds_required_stops() {
-        let available = versions("2.6.0 2.7.0 2.7.1 2.8.0");
-        let yaml = "releases:\n  - {version: 2.7.0, stop: true}\n  - {version: 2.7.1}\n  - {version: 2.6.0, stop: true}\n";
-        let found =
-            required_stops(yaml, &Version::new(2, 6, 0), &Version::new(2, 8, 0), &available);
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), versions("2.7.0"));
     }
 }

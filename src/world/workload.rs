@@ -1,5 +1,6 @@
 //! Deployments and StatefulSets as the steps see them: template, selector, rollout, and scaling to zero and back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -23,6 +24,8 @@ const MANAGER: &str = "orthid";
 const DISOWN_ATTEMPTS: u32 = 10;
 /// HTTP's status for a write that is based on an older version.
 const CONFLICT: u16 = 409;
+/// HTTP's status for a workload that is not there.
+pub const NOT_FOUND: u16 = 404;
 const POLL: Duration = Duration::from_millis(500);
 
 /// A workload's state, whichever kind it is.
@@ -38,6 +41,7 @@ pub struct Workload {
     observed_generation: i64,
     updated: i32,
     available: i32,
+    pub ready: i32,
     existing: i32,
 }
 
@@ -87,6 +91,7 @@ pub async fn get(
                 status.observed_generation,
                 status.updated_replicas,
                 status.available_replicas,
+                status.ready_replicas,
                 status.replicas,
             );
             (object.metadata, object.spec.map(|s| (s.template, s.selector, s.replicas)), numbers)
@@ -99,6 +104,7 @@ pub async fn get(
                 status.observed_generation,
                 status.updated_replicas,
                 status.available_replicas,
+                status.ready_replicas,
                 Some(status.replicas),
             );
             (object.metadata, object.spec.map(|s| (s.template, s.selector, s.replicas)), numbers)
@@ -119,11 +125,18 @@ pub async fn get(
         observed_generation: status.0.unwrap_or(0),
         updated: status.1.unwrap_or(0),
         available: status.2.unwrap_or(0),
-        existing: status.3.unwrap_or(0),
+        ready: status.3.unwrap_or(0),
+        existing: status.4.unwrap_or(0),
     })
 }
 
 impl Workload {
+    /// Container name → image.
+    pub fn images(self) -> BTreeMap<String, String> {
+        let containers = self.template.spec.map(|pod| pod.containers).unwrap_or_default();
+        containers.into_iter().map(|c| (c.name, c.image.unwrap_or_default())).collect()
+    }
+
     /// Why the rollout is not complete; none where it is. Helm's own wait can be satisfied too early.
     pub fn incomplete(&self) -> Option<String> {
         if self.observed_generation < self.generation {

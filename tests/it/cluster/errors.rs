@@ -66,3 +66,15 @@ fn what_is_missing_is_named_with_the_way_out() {
     assert_eq!(place.serves(), ("2.6.0".to_owned(), 3));
     assert!(place.evidence().is_empty(), "no run was begun");
 }
+
+#[test]
+fn a_workload_that_is_not_there_blocks_the_plan() {
+    let place = installed!("orthid-workloads", HELM_3, "2.6.0");
+    let both = r#"["deployment/orthid-api", "statefulset/orthid-cache"]"#;
+    place.plan("orthid-2.7.hcl", &[(r#"["deployment/orthid-api"]"#, both)]);
+    let ended = place.orthid(&["plan", "plan.hcl", "-out", "saved.plan"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let finding = "statefulset/orthid-cache is not in namespace orthid-workloads";
+    assert!(ended.stdout.contains(finding), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("deployment/orthid-api is not"), "{}", ended.stdout);
+}
