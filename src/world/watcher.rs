@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
-use kube::Api;
+use kube::{Api, ResourceExt};
 use kube::api::{ListParams, LogParams};
 use tokio::time::Instant;
 
@@ -30,6 +30,9 @@ pub struct Watcher<'a> {
     cluster: &'a Cluster,
     /// Evidence that was kept.
     pub kept: Vec<String>,
+    /// How often the pods of a workload had restarted when it was first looked at, by name: that is no trouble of this
+    /// rollout's.
+    restarts: BTreeMap<String, BTreeMap<String, i32>>,
     /// Since when a pod has been unready, by name.
     unready: BTreeMap<String, Instant>,
     /// When what a pod says was kept, by name and reason.
@@ -42,6 +45,7 @@ impl<'a> Watcher<'a> {
             site,
             cluster,
             kept: Vec::new(),
+            restarts: BTreeMap::new(),
             unready: BTreeMap::new(),
             kept_at: BTreeMap::new(),
         }
@@ -64,8 +68,12 @@ impl<'a> Watcher<'a> {
         let progress =
             state.incomplete().unwrap_or_else(|| "every pod is new and ready".to_owned());
         self.site.progress(format!("{name}: {progress}"));
-        for pod in exec::pods(self.cluster, namespace, &state.selector).await? {
-            if let Some(reason) = self.trouble(&pod) {
+        let pods = exec::pods(self.cluster, namespace, &state.selector).await?;
+        let counts = || pods.iter().map(|pod| (pod.name_any(), restarts(pod))).collect();
+        let before = self.restarts.entry(name.to_owned()).or_insert_with(counts).clone();
+        for pod in pods {
+            let before = before.get(&pod.name_any()).copied().unwrap_or(0);
+            if let Some(reason) = self.trouble(&pod, before) {
                 self.keep(namespace, &pod, &reason).await;
             }
         }
@@ -73,18 +81,17 @@ impl<'a> Watcher<'a> {
     }
 
     /// What is wrong with a pod, where something is and the pod is not going away anyway.
-    fn trouble(&mut self, pod: &Pod) -> Option<String> {
+    fn trouble(&mut self, pod: &Pod, restarts_before: i32) -> Option<String> {
         if pod.metadata.deletion_timestamp.is_some() {
             return None;
         }
-        let reason = trouble(pod)?;
-        let name = pod.metadata.name.clone().unwrap_or_default();
-        let since = *self.unready.entry(name).or_insert_with(Instant::now);
+        let reason = trouble(pod, restarts_before)?;
+        let since = *self.unready.entry(pod.name_any()).or_insert_with(Instant::now);
         (reason != NOT_READY || since.elapsed() >= STARTING).then_some(reason)
     }
 
     async fn keep(&mut self, namespace: &str, pod: &Pod, reason: &str) {
-        let name = pod.metadata.name.clone().unwrap_or_default();
+        let name = pod.name_any();
         match self.kept_at.insert(format!("{name} {reason}"), Instant::now()) {
             None => self.site.progress(format!("pod {name}: {reason}")),
             Some(before) if before.elapsed() < AGAIN => {
@@ -131,21 +138,32 @@ impl<'a> Watcher<'a> {
 }
 
 /// What is wrong with a pod, where something is.
-fn trouble(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let containers = status.container_statuses.iter().flatten();
-    containers.chain(status.init_container_statuses.iter().flatten()).find_map(|container| {
-        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-        let reason = waiting.and_then(|waiting| waiting.reason.clone());
-        match reason.as_deref() {
-            Some("ContainerCreating" | "PodInitializing") => None,
-            Some(reason) => Some(reason.to_owned()),
-            None if container.restart_count > 0 => {
-                Some(format!("restarted {} times", container.restart_count))
-            }
-            None => (!container.ready && is_running(container)).then(|| NOT_READY.to_owned()),
-        }
+fn trouble(pod: &Pod, restarts_before: i32) -> Option<String> {
+    let mut reasons = containers(pod).filter_map(|container| {
+        container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()
+    });
+    let starting = |reason: &&str| matches!(*reason, "ContainerCreating" | "PodInitializing");
+    if let Some(reason) = reasons.find(|reason| !starting(reason)) {
+        return Some(reason.to_owned());
+    }
+    let restarted = restarts(pod) - restarts_before;
+    if restarted > 0 {
+        let times = if restarted == 1 { "once".to_owned() } else { format!("{restarted} times") };
+        return Some(format!("restarted {times}"));
+    }
+    let unready = |container: &ContainerStatus| !container.ready && is_running(container);
+    containers(pod).any(unready).then(|| NOT_READY.to_owned())
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.iter();
+    status.flat_map(|s| {
+        s.container_statuses.iter().chain(s.init_container_statuses.iter()).flatten()
     })
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    containers(pod).map(|container| container.restart_count).sum()
 }
 
 /// An init container that has done its work runs no more.
@@ -166,12 +184,25 @@ mod tests {
 
     #[track_caller]
     fn check(container: serde_json::Value, expected: Option<&str>) {
+        check_after(0, container, expected);
+    }
+
+    #[track_caller]
+    fn check_after(restarts: i32, container: serde_json::Value, expected: Option<&str>) {
         let mut status = serde_json::json!({
             "name": "api", "image": "api:1", "imageID": "", "ready": false, "restartCount": 0,
         });
         let fields = container.as_object().unwrap().clone();
         status.as_object_mut().unwrap().extend(fields);
-        assert_eq!(trouble(&pod(status)).as_deref(), expected);
+        assert_eq!(trouble(&pod(status), restarts).as_deref(), expected);
+    }
+
+    #[test]
+    fn restarts_from_before_the_rollout_are_no_trouble() {
+        let twice = serde_json::json!({"ready": true, "state": {"running": {}}, "restartCount": 2});
+        check_after(2, twice.clone(), None);
+        check_after(1, twice.clone(), Some("restarted once"));
+        check_after(0, twice, Some("restarted 2 times"));
     }
 
     #[test]
