@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod facts;
 pub mod graph;
+pub mod journal;
 pub mod lang;
 pub mod model;
 pub mod path;

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use orthid::journal::{Failure, Record, RunId, RunStatus, SystemClock};
 use orthid::model::{Address, OnFailure, Outputs, Retry, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{
-    Control, Deps, Failure, Job, LeaseTimes, Options, Outcome, Record, RunId, RunStatus,
-    SystemClock, start,
-};
+use orthid::run::{Control, Deps, Job, LeaseTimes, Options, Outcome, start};
 use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use orthid::world::{Observation, StepContext, World};
 

@@ -6,19 +6,17 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Context;
 use super::args::SourceArgs;
 use super::carry::{Carry, How, RunArgs, carry};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::observing::{self, Subject};
-use super::plan as planning;
-use super::saved;
 use super::source::read_confined;
 use super::state::{State, StateArgs, store_error};
-use super::terminal;
+use super::{Context, plan as planning, saved, terminal};
+use crate::journal::RunId;
 use crate::plan::{Level, Plan, SavedPlan, StaleFact, render};
-use crate::run::{Job, RunId};
+use crate::run::Job;
 use crate::store::StoreError;
 use crate::world::{Environment, Redactor};
 

@@ -9,18 +9,17 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::given::{self, ApprovalArgs};
 use super::live::{Live, Mode};
 use super::state::{State, store_error};
-use super::terminal;
+use super::{Context, terminal};
+use crate::journal::{RunStatus, SystemClock};
 use crate::lang;
 use crate::model::Address;
 use crate::run::{
     self, Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome, RunError,
-    RunStatus, SystemClock,
 };
 use crate::store::Holder;
 use crate::world::{Environment, RealWorld, Redactor};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::run::RunStatus;
+use crate::journal::RunStatus;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

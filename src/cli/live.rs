@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::terminal::{self, Terminal, sanitized};
+use crate::journal::{Event, Failure, FailureClass, Record};
 use crate::model::Address;
-use crate::run::{Event, Failure, FailureClass, Record};
 use crate::world::Progress;
 
 /// How a run is shown.
@@ -249,8 +249,8 @@ pub fn json_line(record: &Record) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::RunId;
     use crate::model::StepKind;
-    use crate::run::RunId;
 
     #[test]
     fn durations_read_as_people_say_them() {

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::live::{self, json_line};
 use super::state::{StateArgs, store_error};
 use super::terminal::{self, sanitized};
-use crate::run::{Event, Record};
+use crate::journal::{Event, Record};
 
 /// Print a run's journal
 #[derive(clap::Args, Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::CommandError;
 use super::exit::Exit;
-use crate::run::RunId;
+use crate::journal::RunId;
 use crate::store::{self, Lease, RunSummary, Store, StoreError};
 
 /// The folder that belongs to orthid, in the working directory.

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::Context;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, sanitized};
-use super::{observing, report};
-use crate::run::{Report, RunStatus, Standing, StepOutcome};
+use super::{Context, observing, report};
+use crate::journal::RunStatus;
+use crate::run::{Report, Standing, StepOutcome};
 use crate::store::Lease;
 
 /// Runs that `--all` lists.

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
-use super::event::{Failure, FailureClass, Intent};
 use super::lease::LeaseGuard;
 use super::schedule::backoff;
+use crate::journal::{Clock, Failure, FailureClass, Intent};
 use crate::model::{Address, Outputs};
 use crate::world::{Observation, StepContext, World};
 

@@ -19,11 +19,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
-use super::event::{Record, RunId, RunStatus};
 use super::lease::{LeaseKeeper, LeaseTimes, Moment};
 use super::state::BrokenJournal;
 use crate::graph::{GraphError, StepGraph};
+use crate::journal::{Clock, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual};
 use crate::plan::Plan;
 use crate::store::{Holder, Store, StoreError};

@@ -44,8 +44,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::journal::RunId;
     use crate::model::Outputs;
-    use crate::run::{RunId, Standing, StepReport};
+    use crate::run::{Standing, StepReport};
 
     fn earlier(steps: &[(&str, Outcome, u32, u64)]) -> Report {
         let step = |(address, outcome, attempts, ms): &(&str, Outcome, u32, u64)| StepReport {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
+use crate::journal::Clock;
 use crate::store::{Lease, Store, StoreError};
 
 /// How long a lease lasts and how often it is renewed.

@@ -6,11 +6,8 @@
 
 pub mod approval;
 mod attempt;
-mod clock;
-mod event;
 mod executor;
 mod history;
-mod journal;
 mod lease;
 mod recovery;
 pub mod rehearse;
@@ -19,14 +16,11 @@ mod rollback;
 mod schedule;
 mod state;
 
-pub use clock::{Clock, SystemClock};
-pub use event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
 pub use executor::{
     Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
     roll_back, start,
 };
 pub use history::expected;
-pub use journal::{canonical_bytes, hash_of, record_hash};
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};
 pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::event::{FailureClass, Intent};
 use super::executor::{Deps, Job, RunError, outputs_for};
 use super::schedule::{Ending, Schedule, undo_order};
 use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
+use crate::journal::{FailureClass, Intent};
 use crate::model::{Address, Step, StepKind};
 use crate::world::{Observation, StepContext};
 
@@ -43,7 +43,7 @@ pub async fn explain(
     let records = deps.store.records(&job.run, 0).await?;
     let state = RunState::fold(job.run.clone(), job.plan_digest.clone(), &records)?;
     if let RunPhase::Finished(status) = &state.phase
-        && *status != super::event::RunStatus::Stuck
+        && *status != crate::journal::RunStatus::Stuck
     {
         return Err(RunError::Ended { run: job.run.clone(), status: *status });
     }
@@ -184,9 +184,8 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::journal::{Event, Failure, Record, RunId, record_hash};
     use crate::model::{OnFailure, Outputs, Retry, Rollback, StepSpec};
-    use crate::run::event::{Event, Failure, Record, RunId};
-    use crate::run::journal::record_hash;
 
     fn steps() -> Vec<Step> {
         let step = |name: &str, after: &[&str]| Step {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Failure, Record, RunId, RunStatus};
+use crate::journal::{Event, Failure, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs};
 use crate::plan::Plan;
 

@@ -4,12 +4,12 @@
 
 use std::path::PathBuf;
 
-use super::event::RunStatus;
 use super::executor::{Deps, Job, RunError};
 use super::recovery::context;
 use super::schedule::undo_order;
 use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
+use crate::journal::RunStatus;
 use crate::model::{Address, Step, StepKind, StepSpec};
 use crate::world::Observation;
 

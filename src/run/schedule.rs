@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::event::{Failure, FailureClass, Intent};
 use super::state::{RunState, StepProgress, StepState};
 use crate::graph::{Frontier, Ready, StepGraph};
+use crate::journal::{Failure, FailureClass, Intent};
 use crate::model::{Address, OnFailure, Retry, Step};
 
 /// What a failed attempt leads to.

@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::event::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus};
-use super::journal::record_hash;
+use crate::journal::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
 use crate::model::{Address, Outputs};
 
 /// A record that does not continue its journal: the journal was damaged, or its writer was wrong.

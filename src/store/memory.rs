@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::run::{Clock, Record, RunId, record_hash};
+use crate::journal::{Clock, Record, RunId, record_hash};
 
 use super::rows::fenced;
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};

@@ -17,7 +17,7 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
-use crate::run::{Record, RunId};
+use crate::journal::{Record, RunId};
 
 /// What must be known to begin a run. Written in one transaction with the run's first records.
 #[derive(Clone, Debug, PartialEq, Eq)]

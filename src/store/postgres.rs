@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Postgres, Transaction};
 use tokio::time::Instant;
 
-use crate::run::{Record, RunId};
+use crate::journal::{Record, RunId};
 
 use super::rows::{Batch, LeaseRow, fenced, micros, read_record, stored};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 
-use crate::run::{Record, RunId, canonical_bytes, hash_of, record_hash};
+use crate::journal::{Record, RunId, canonical_bytes, hash_of, record_hash};
 
 use super::{Holder, Lease, NewRun, RunSummary, StoreError};
 

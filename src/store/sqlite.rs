@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Params, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::run::{Record, RunId};
+use crate::journal::{Record, RunId};
 
 use super::rows::{Batch, LeaseColumns, LeaseRow, fenced, micros, read_record, stored};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};

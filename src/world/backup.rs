@@ -38,8 +38,8 @@ use super::failure::{permanent, transient};
 use super::postgres::{Clients, DbError, Target, quoted};
 use super::process::{self, Job};
 use super::site::{Site, slug};
+use crate::journal::Failure;
 use crate::model::{BackupSpec, Outputs};
-use crate::run::Failure;
 
 /// Bound on a dump where the step gives none.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(24 * 3600);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::kubernetes::{CallError, Cluster, classify};
 use super::workload;
-use crate::run::FailureClass;
+use crate::journal::FailureClass;
 
 /// At most this much of each stream is kept.
 const OUTPUT_LIMIT: usize = 1 << 20;

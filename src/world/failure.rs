@@ -6,7 +6,7 @@ use super::error::WorldError;
 use super::exec::ExecError;
 use super::kubernetes::CallError;
 use super::postgres::DbError;
-use crate::run::{Failure, FailureClass};
+use crate::journal::{Failure, FailureClass};
 
 pub fn permanent(message: impl Into<String>) -> Failure {
     failure(FailureClass::Permanent, message)

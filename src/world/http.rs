@@ -15,8 +15,8 @@ use super::error::chain;
 use super::failure::{permanent, transient};
 use super::redactor::Redactor;
 use super::resolve::Resolver;
+use crate::journal::Failure;
 use crate::model::{Capture, Expectation, HttpRequest, JwtExpectation};
-use crate::run::Failure;
 
 const BODY_LIMIT: usize = 1 << 20;
 
@@ -159,7 +159,7 @@ impl Prepared {
         let text = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
         let mut failure = self.wrong(format!("status {status}, expected {wanted}: {text}"));
         if matches!(status, 429 | 502 | 503 | 504) {
-            failure.class = crate::run::FailureClass::Transient;
+            failure.class = crate::journal::FailureClass::Transient;
         }
         Err(failure)
     }

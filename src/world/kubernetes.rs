@@ -9,7 +9,7 @@ use kube::{Api, Client, Config};
 
 use super::environment::Environment;
 use super::error::{WorldError, chain};
-use crate::run::FailureClass;
+use crate::journal::FailureClass;
 
 /// Bound on one call to the API server.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);

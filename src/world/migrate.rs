@@ -36,8 +36,8 @@ use super::render::Renderer;
 use super::site::Site;
 use super::{Observation, process, restore, workload};
 use crate::facts::{MigrationFacts, redact};
+use crate::journal::Failure;
 use crate::model::{Address, MigrateSpec, MigrateVia, Outputs};
-use crate::run::Failure;
 
 /// Bound on the migration command where the step has no timeout.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);

@@ -42,9 +42,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::journal::{Failure, RunId};
 use crate::model::{Address, Outputs, Step};
 use crate::plan::Plan;
-use crate::run::{Failure, RunId};
 
 pub use environment::Environment;
 pub use error::WorldError;

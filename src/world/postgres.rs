@@ -18,7 +18,7 @@ use super::error::{WorldError, chain};
 use super::process::{self, Job};
 use super::redactor::Redactor;
 use crate::facts::DatabaseFacts;
-use crate::run::FailureClass;
+use crate::journal::FailureClass;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 

@@ -26,8 +26,8 @@ use super::failure::{permanent, transient};
 use super::http::{Captures, Prepared};
 use super::site::Site;
 use super::smoke;
+use crate::journal::Failure;
 use crate::model::{Outputs, ProbeBudget, ProbeSpec};
-use crate::run::Failure;
 
 /// Requests that may be open at once.
 const MOST_OPEN: usize = 64;

@@ -5,8 +5,8 @@ use super::failure::permanent;
 use super::redactor::Redactor;
 use super::site::Site;
 use super::{Observation, StepContext, World, backup, migrate, probe, roll, run, smoke, verify};
+use crate::journal::Failure;
 use crate::model::{Outputs, StepSpec};
-use crate::run::Failure;
 
 /// The outside as it is: Helm, Kubernetes, PostgreSQL, HTTP, processes.
 #[derive(Clone, Debug)]

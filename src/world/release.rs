@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::helm::Helm;
 use super::kubernetes::{CallError, Cluster};
-use crate::run::FailureClass;
+use crate::journal::FailureClass;
 
 /// Releases are compressed; this bounds what one may expand to.
 const RELEASE_LIMIT: u64 = 64 << 20;

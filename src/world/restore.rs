@@ -23,10 +23,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::failure::permanent;
 use super::postgres::{DbError, Target, quoted};
 use super::site::Site;
-use super::verify;
-use super::{Observation, backup};
+use super::{Observation, backup, verify};
+use crate::journal::Failure;
 use crate::model::{Address, Outputs, StepSpec};
-use crate::run::Failure;
 
 /// The databases that a restore deals with.
 struct Names {

@@ -35,8 +35,8 @@ use super::render::ValuesFiles;
 use super::site::Site;
 use super::watcher::Watcher;
 use super::{Observation, workload};
+use crate::journal::Failure;
 use crate::model::{Outputs, RollSpec, StepSpec, VersionOf};
-use crate::run::Failure;
 
 const RUN_LABEL: &str = "orthid-run";
 const STEP_LABEL: &str = "orthid-step";

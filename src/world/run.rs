@@ -30,8 +30,8 @@ use super::Observation;
 use super::failure::{permanent, transient, unknown};
 use super::process::{self, Ended, Finished, Job};
 use super::site::Site;
+use crate::journal::Failure;
 use crate::model::{Arg, Outputs, RunSpec};
-use crate::run::Failure;
 
 /// Bound on a command where the step gives none.
 const TIMEOUT: Duration = Duration::from_secs(24 * 3600);

@@ -9,13 +9,12 @@ use super::failure::permanent;
 use super::helm::Helm;
 use super::kubernetes::Cluster;
 use super::postgres::{Clients, Target};
-use super::process;
 use super::redactor::Redactor;
 use super::release::Releases;
 use super::resolve::Resolver;
-use super::{Progress, StepContext, destination};
+use super::{Progress, StepContext, destination, process};
+use crate::journal::Failure;
 use crate::model::{Address, BackupSpec, Outputs, ReleaseSpec, StepSpec};
-use crate::run::Failure;
 
 /// An attempt with what it needs of the outside.
 #[derive(Clone, Debug)]

@@ -25,8 +25,8 @@ use super::error::chain;
 use super::failure::permanent;
 use super::http::{Captures, Prepared};
 use super::site::Site;
+use crate::journal::Failure;
 use crate::model::{Outputs, SmokeSpec};
-use crate::run::Failure;
 
 pub async fn act(site: &Site<'_>, spec: &SmokeSpec) -> Result<Outputs, Failure> {
     let client = client()?;

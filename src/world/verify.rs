@@ -32,8 +32,8 @@ use super::failure::{permanent, transient};
 use super::postgres::{Clients, DbError, Target, quoted};
 use super::process::{self, Ended, Job};
 use super::site::Site;
+use crate::journal::Failure;
 use crate::model::{Outputs, VerifySpec};
-use crate::run::Failure;
 
 /// Bound on a restore where the step gives none.
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);

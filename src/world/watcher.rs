@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
-use kube::{Api, ResourceExt};
 use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt};
 use tokio::time::Instant;
 
 use super::kubernetes::Cluster;
 use super::site::Site;
 use super::{exec, workload};
-use crate::run::Failure;
+use crate::journal::Failure;
 
 /// How often progress is read.
 const WATCH: Duration = Duration::from_secs(1);
@@ -139,9 +139,8 @@ impl<'a> Watcher<'a> {
 
 /// What is wrong with a pod, where something is.
 fn trouble(pod: &Pod, restarts_before: i32) -> Option<String> {
-    let mut reasons = containers(pod).filter_map(|container| {
-        container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()
-    });
+    let mut reasons = containers(pod)
+        .filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
     let starting = |reason: &&str| matches!(*reason, "ContainerCreating" | "PodInitializing");
     if let Some(reason) = reasons.find(|reason| !starting(reason)) {
         return Some(reason.to_owned());
@@ -157,9 +156,8 @@ fn trouble(pod: &Pod, restarts_before: i32) -> Option<String> {
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.iter();
-    status.flat_map(|s| {
-        s.container_statuses.iter().chain(s.init_container_statuses.iter()).flatten()
-    })
+    status
+        .flat_map(|s| s.container_statuses.iter().chain(s.init_container_statuses.iter()).flatten())
 }
 
 fn restarts(pod: &Pod) -> i32 {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exec;
 use super::kubernetes::{CallError, Cluster, workload_parts};
-use crate::run::FailureClass;
+use crate::journal::FailureClass;
 
 /// Where the number of replicas is kept while a workload is scaled to zero.
 const REPLICAS: &str = "orthid.dev/replicas";

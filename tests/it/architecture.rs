@@ -8,14 +8,15 @@ use regex::Regex;
 /// Module → the modules of this crate that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("journal", &["model"]),
     ("lang", &["model"]),
     ("path", &["model", "lang", "facts"]),
     ("facts", &["model"]),
     ("graph", &["model", "lang"]),
     ("plan", &["model", "lang", "path", "facts", "graph"]),
-    ("run", &["model", "plan", "graph", "lang", "store", "world", "facts"]),
-    ("store", &["model", "run"]),
-    ("world", &["model", "plan", "run", "facts", "lang", "graph", "path"]),
+    ("store", &["journal"]),
+    ("run", &["model", "journal", "plan", "graph", "lang", "store", "world", "facts"]),
+    ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
 ];
 
 /// The modules that compute and nothing else, and what they must not mention.

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use orthid::journal::{FailureClass, RunStatus};
 use orthid::model::Address;
 use orthid::plan::Plan;
 use orthid::run::rehearse::{End, Stage, wrongs};
-use orthid::run::{FailureClass, RunStatus};
 use orthid::store::{MemoryStore, Store};
 use orthid::world::simulated::{Fault, Model, Phase, VirtualClock};
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use orthid::run::{LeaseTimes, Outcome, RunError, RunId, RunStatus, resume, start};
+use orthid::journal::{RunId, RunStatus};
+use orthid::run::{LeaseTimes, Outcome, RunError, resume, start};
 use orthid::store::StoreError;
 
 use crate::support::postgres::Server;

@@ -20,7 +20,7 @@ fn line(row: &Row) -> String {
     let asked: Vec<Address> = row.asked.iter().map(|(step, _)| step.clone()).collect();
     format!(
         "{failing}: {}; undone: {}; left: {}; asked at: {}\n",
-        row.status.map_or("waits", orthid::run::RunStatus::text),
+        row.status.map_or("waits", orthid::journal::RunStatus::text),
         list(&row.undone),
         list(&row.left),
         list(&asked)

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use orthid::journal::Failure;
 use orthid::model::{Outputs, StepKind};
-use orthid::run::Failure;
 use orthid::run::rehearse::{Disguise, End, Stage, wrongs};
 use orthid::store::{MemoryStore, Store};
 use orthid::world::simulated::VirtualClock;

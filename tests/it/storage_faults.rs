@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use orthid::run::{Record, RunId, record_hash};
+use orthid::journal::{Record, RunId, record_hash};
 use orthid::store::{Holder, Lease, SqliteStore, Store, StoreError};
 
 use crate::support::chain::{Chain, new_run};

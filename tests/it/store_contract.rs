@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orthid::run::{RunId, record_hash};
+use orthid::journal::{RunId, record_hash};
 use orthid::store::{Holder, Lease, RunSummary, Store, StoreError};
 
 use crate::support::chain::{Chain, new_run};

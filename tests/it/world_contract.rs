@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use orthid::journal::{Event, FailureClass, Intent, Record, RunId};
 use orthid::model::{Address, Arg, DatabaseSpec, Outputs, Step, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{Event, FailureClass, Intent, Record, RunId};
 use orthid::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
 use orthid::world::{Environment, Observation, RealWorld, Redactor, StepContext, World};
 use tempfile::TempDir;

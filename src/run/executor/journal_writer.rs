@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::run_loop::Run;
 use super::{Notice, RunError};
-use crate::run::event::{Event, Record, RunStatus};
+use crate::journal::{Event, Record, RunStatus};
 use crate::run::state::RunPhase;
 use crate::store::{NewRun, StoreError};
 

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::journal::{Event, Failure, FailureClass, Intent, SystemClock};
 use crate::model::{Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
-use crate::run::SystemClock;
-use crate::run::event::{Event, Failure, FailureClass, Intent};
 use crate::store::SqliteStore;
 use crate::world::{Observation, StepContext};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::run::{Record, RunId};
+use crate::journal::{Record, RunId};
 use crate::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use crate::world::simulated::{Life, VirtualClock};
 

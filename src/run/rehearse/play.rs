@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::stage::{Ended, Interrupt, Stage};
+use crate::journal::{Clock, Record, RunStatus};
 use crate::model::Address;
-use crate::run::{Clock, Options, Outcome, Record, RunError, RunState, RunStatus, StepState};
+use crate::run::{Options, Outcome, RunError, RunState, StepState};
 use crate::store::StoreError;
 use crate::world::simulated::Life;
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mortal::{MortalStore, Troubles};
+use crate::journal::{Clock, Event, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual, StepKind};
 use crate::plan::Plan;
 use crate::run::{
-    Clock, Control, Deps, Event, GivenApproval, Job, LeaseTimes, Options, Outcome, Record,
-    RunError, RunId, RunStatus, resume, roll_back, start,
+    Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, RunError, resume, roll_back,
+    start,
 };
 use crate::store::{Holder, Store, StoreError};
 use crate::world::World;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::play::End;
 use super::stage::Stage;
 use super::verdict::wrongs;
+use crate::journal::{FailureClass, RunStatus};
 use crate::model::{Address, Step, StepKind};
 use crate::plan::Plan;
-use crate::run::{FailureClass, RunStatus};
 use crate::store::MemoryStore;
 use crate::world::simulated::{Fault, Phase, VirtualClock};
 

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::journal::{Event, Record, RunStatus};
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run::{BrokenJournal, Event, Record, RunPhase, RunState, RunStatus, StepState};
+use crate::run::{BrokenJournal, RunPhase, RunState, StepState};
 use crate::world::simulated::Model;
 
 /// Everything that is wrong, in words; nothing where all is as promised.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::journal::Intent;
 use crate::model::StepKind;
-use crate::run::event::Intent;
 
 fn address() -> impl Strategy<Value = Address> {
     prop::sample::select(vec!["a", "b", "c"]).prop_map(|name| Address::new(StepKind::Run, name))

@@ -4,7 +4,7 @@
 
 use sqlx::postgres::PgConnection;
 
-use crate::run::RunId;
+use crate::journal::RunId;
 
 use super::super::rows::{Batch, RecordRow, fenced, stored};
 use super::super::{Lease, NewRun, StoreError};

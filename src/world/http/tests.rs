@@ -3,8 +3,8 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::*;
+use crate::journal::FailureClass;
 use crate::model::{Arg, Outputs};
-use crate::run::FailureClass;
 use crate::world::Environment;
 
 async fn serve() -> String {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::run::Clock;
+use crate::journal::Clock;
 
 /// The moment at which every rehearsal begins: 2026-01-01T00:00:00Z.
 const EPOCH_SECOND: i64 = 1_767_225_600;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::journal::FailureClass;
 use crate::model::Address;
-use crate::run::FailureClass;
 
 /// Which dealing with a step a fault falls on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

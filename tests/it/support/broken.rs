@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use orthid::run::{Record, RunId};
+use orthid::journal::{Record, RunId};
 use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use tokio::sync::Mutex;
 

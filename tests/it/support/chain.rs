@@ -1,6 +1,6 @@
 //! A journal's records, one after the other, correctly chained.
 
-use orthid::run::{Event, Record, RunId, record_hash};
+use orthid::journal::{Event, Record, RunId, record_hash};
 use orthid::store::NewRun;
 
 /// The end of a journal that is being written.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use orthid::journal::{Failure, RunId, SystemClock};
 use orthid::model::{Address, OnFailure, Outputs, Retry, RunSpec, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{Control, Deps, Failure, Job, LeaseTimes, Options, RunId, SystemClock};
+use orthid::run::{Control, Deps, Job, LeaseTimes, Options};
 use orthid::store::{Holder, Store};
 use orthid::world::{Observation, StepContext, World};
 

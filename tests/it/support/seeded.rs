@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use orthid::journal::FailureClass::{Permanent, Transient};
 use orthid::model::{Address, OnFailure, Rollback, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::FailureClass::{Permanent, Transient};
 use orthid::run::rehearse::{Interrupt, Stage, Trouble};
 use orthid::world::simulated::{Fault, Faults, Moment, Phase};
 
