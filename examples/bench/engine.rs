@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use orthid::journal::{Failure, Record, RunId, RunStatus, SystemClock};
 use orthid::model::{Address, OnFailure, Outputs, Retry, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{Control, Deps, Job, LeaseTimes, Options, Outcome, start};
+use orthid::run::{
+    Control, Deps, Job, LeaseTimes, Observation, Options, Outcome, StepContext, World, start,
+};
 use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
-use orthid::world::{Observation, StepContext, World};
 
 struct Nothing;
 

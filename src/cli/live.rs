@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::terminal::{self, Terminal, sanitized};
 use crate::journal::{Event, Failure, FailureClass, Record};
 use crate::model::Address;
-use crate::world::Progress;
+use crate::run::Progress;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

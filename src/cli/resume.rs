@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use super::Context;
 use super::carry::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
 use super::error::CommandError;
 use super::exit::Exit;
-use super::observing;
-use super::saved;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, sanitized};
+use super::{Context, observing, saved};
 use crate::model::Address;
-use crate::run::{self, Explained, Job};
-use crate::world::{Environment, Observation, Redactor};
+use crate::run::{self, Explained, Job, Observation};
+use crate::world::{Environment, Redactor};
 
 /// Go on with a run that was interrupted or is stuck
 #[derive(clap::Args, Debug)]

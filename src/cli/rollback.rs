@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Context;
 use super::apply::refuse_unset;
 use super::carry::{Carry, How, RunArgs, carry, dependencies, run_error};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::given::ApprovalArgs;
-use super::observing;
 use super::resume::end_dead_lease;
-use super::saved;
 use super::state::{State, StateArgs, store_error};
 use super::terminal::{self, sanitized};
+use super::{Context, observing, saved};
 use crate::model::{Address, StepKind};
-use crate::run::{self, Job, Rollback, Undo};
+use crate::run::{self, Job, Observation, Rollback, Undo};
 use crate::store::RunSummary;
-use crate::world::{Observation, Redactor};
+use crate::world::Redactor;
 
 /// Among as many runs a newer one of the same release is looked for.
 const LOOKED_AT: u32 = 100;

@@ -12,7 +12,7 @@ use super::lease::LeaseGuard;
 use super::schedule::backoff;
 use crate::journal::{Clock, Failure, FailureClass, Intent};
 use crate::model::{Address, Outputs};
-use crate::world::{Observation, StepContext, World};
+use crate::run::{Observation, StepContext, World};
 
 /// How long a step that was told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(20);

@@ -25,8 +25,8 @@ use crate::graph::{GraphError, StepGraph};
 use crate::journal::{Clock, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual};
 use crate::plan::Plan;
+use crate::run::{Progress, World};
 use crate::store::{Holder, Store, StoreError};
-use crate::world::{Progress, World};
 pub(in crate::run) use begin::outputs_for;
 use run_loop::Run;
 

@@ -6,6 +6,7 @@
 
 pub mod approval;
 mod attempt;
+mod contract;
 mod executor;
 mod history;
 mod lease;
@@ -16,6 +17,7 @@ mod rollback;
 mod schedule;
 mod state;
 
+pub use contract::{Observation, Progress, StepContext, World};
 pub use executor::{
     Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
     roll_back, start,

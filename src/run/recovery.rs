@@ -15,7 +15,7 @@ use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
 use crate::journal::{FailureClass, Intent};
 use crate::model::{Address, Step, StepKind};
-use crate::world::{Observation, StepContext};
+use crate::run::{Observation, StepContext};
 
 /// One step that a resume would deal with.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
 use crate::journal::RunStatus;
 use crate::model::{Address, Step, StepKind, StepSpec};
-use crate::world::Observation;
+use crate::run::Observation;
 
 /// Everything that a rollback of a run would do, and what it would leave.
 #[derive(Clone, Debug, PartialEq)]

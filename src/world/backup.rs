@@ -33,13 +33,13 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::Observation;
 use super::failure::{permanent, transient};
 use super::postgres::{Clients, DbError, Target, quoted};
 use super::process::{self, Job};
 use super::site::{Site, slug};
 use crate::journal::Failure;
 use crate::model::{BackupSpec, Outputs};
+use crate::run::Observation;
 
 /// Bound on a dump where the step gives none.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(24 * 3600);

@@ -34,10 +34,11 @@ use super::kubernetes::Cluster;
 use super::migrations::{self, json_command};
 use super::render::Renderer;
 use super::site::Site;
-use super::{Observation, process, restore, workload};
+use super::{process, restore, workload};
 use crate::facts::{MigrationFacts, redact};
 use crate::journal::Failure;
 use crate::model::{Address, MigrateSpec, MigrateVia, Outputs};
+use crate::run::Observation;
 
 /// Bound on the migration command where the step has no timeout.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);

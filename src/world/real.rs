@@ -4,9 +4,10 @@ use super::environment::Environment;
 use super::failure::permanent;
 use super::redactor::Redactor;
 use super::site::Site;
-use super::{Observation, StepContext, World, backup, migrate, probe, roll, run, smoke, verify};
+use super::{backup, migrate, probe, roll, run, smoke, verify};
 use crate::journal::Failure;
 use crate::model::{Outputs, StepSpec};
+use crate::run::{Observation, StepContext, World};
 
 /// The outside as it is: Helm, Kubernetes, PostgreSQL, HTTP, processes.
 #[derive(Clone, Debug)]

@@ -23,9 +23,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::failure::permanent;
 use super::postgres::{DbError, Target, quoted};
 use super::site::Site;
-use super::{Observation, backup, verify};
+use super::{backup, verify};
 use crate::journal::Failure;
 use crate::model::{Address, Outputs, StepSpec};
+use crate::run::Observation;
 
 /// The databases that a restore deals with.
 struct Names {

@@ -34,9 +34,10 @@ use super::release::{Releases, Revision};
 use super::render::ValuesFiles;
 use super::site::Site;
 use super::watcher::Watcher;
-use super::{Observation, workload};
+use super::workload;
 use crate::journal::Failure;
 use crate::model::{Outputs, RollSpec, StepSpec, VersionOf};
+use crate::run::Observation;
 
 const RUN_LABEL: &str = "orthid-run";
 const STEP_LABEL: &str = "orthid-step";

@@ -26,12 +26,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::Observation;
 use super::failure::{permanent, transient, unknown};
 use super::process::{self, Ended, Finished, Job};
 use super::site::Site;
 use crate::journal::Failure;
 use crate::model::{Arg, Outputs, RunSpec};
+use crate::run::Observation;
 
 /// Bound on a command where the step gives none.
 const TIMEOUT: Duration = Duration::from_secs(24 * 3600);

@@ -12,9 +12,10 @@ use super::postgres::{Clients, Target};
 use super::redactor::Redactor;
 use super::release::Releases;
 use super::resolve::Resolver;
-use super::{Progress, StepContext, destination, process};
+use super::{destination, process};
 use crate::journal::Failure;
 use crate::model::{Address, BackupSpec, Outputs, ReleaseSpec, StepSpec};
+use crate::run::{Progress, StepContext};
 
 /// An attempt with what it needs of the outside.
 #[derive(Clone, Debug)]

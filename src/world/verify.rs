@@ -26,7 +26,6 @@ use serde_json::json;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::Observation;
 use super::backup::{Sidecar, checksum, count_rows};
 use super::failure::{permanent, transient};
 use super::postgres::{Clients, DbError, Target, quoted};
@@ -34,6 +33,7 @@ use super::process::{self, Ended, Job};
 use super::site::Site;
 use crate::journal::Failure;
 use crate::model::{Outputs, VerifySpec};
+use crate::run::Observation;
 
 /// Bound on a restore where the step gives none.
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);

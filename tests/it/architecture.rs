@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("graph", &["model", "lang"]),
     ("plan", &["model", "lang", "path", "facts", "graph"]),
     ("store", &["journal"]),
-    ("run", &["model", "journal", "plan", "graph", "lang", "store", "world", "facts"]),
+    ("run", &["model", "journal", "plan", "graph", "lang", "store", "world"]),
     ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
 ];
 

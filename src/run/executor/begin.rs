@@ -13,10 +13,10 @@ use super::{GivenApproval, RunError};
 use crate::graph::StepGraph;
 use crate::journal::{Event, Failure, FailureClass, Intent};
 use crate::model::{Address, ApproveSpec, Outputs, Step, StepKind, StepSpec};
+use crate::run::StepContext;
 use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
 use crate::run::schedule::{Ending, Next, Schedule, undo_order};
 use crate::run::state::{RunState, StepState};
-use crate::world::StepContext;
 
 /// A task whose record was noted: launched once that is durable.
 pub(super) struct Launch<'g> {

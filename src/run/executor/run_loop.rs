@@ -13,12 +13,12 @@ use super::{Deps, Job, Notice, Options, Outcome, RunError};
 use crate::graph::StepGraph;
 use crate::journal::{Clock, Event, Failure, FailureClass, Record, RunStatus};
 use crate::model::Address;
+use crate::run::Progress;
 use crate::run::attempt::Report;
 use crate::run::lease::LeaseKeeper;
 use crate::run::schedule::{Ending, Schedule, Verdict, backoff, verdict};
 use crate::run::state::{RunState, StepState};
 use crate::store::StoreError;
-use crate::world::Progress;
 
 /// Progress messages waiting for the loop; tasks wait when it is full.
 const MESSAGES: usize = 1_024;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::journal::{Event, Failure, FailureClass, Intent, SystemClock};
 use crate::model::{Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
+use crate::run::{Observation, StepContext};
 use crate::store::SqliteStore;
-use crate::world::{Observation, StepContext};
 
 /// What the world does to a step, attempt by attempt; success when the script is over.
 #[derive(Default)]

@@ -12,11 +12,10 @@ use crate::journal::{Clock, Event, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual, StepKind};
 use crate::plan::Plan;
 use crate::run::{
-    Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, RunError, resume, roll_back,
-    start,
+    Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, RunError, World, resume,
+    roll_back, start,
 };
 use crate::store::{Holder, Store, StoreError};
-use crate::world::World;
 use crate::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
 
 /// Bound on one process in virtual time: no plan of a rehearsal takes a month.

@@ -23,10 +23,10 @@ pub use fault::{Fault, Faults, Moment, Phase};
 pub use life::Life;
 pub use model::Model;
 
-use super::{Observation, StepContext, World};
 use crate::journal::{Clock, Event, Failure, FailureClass, Record, RunId};
 use crate::model::{Address, Outputs, Step, StepKind};
 use crate::plan::Plan;
+use crate::run::{Observation, StepContext, World};
 
 /// How long a child goes on after the process that started it was killed.
 const ORPHAN_MS: u64 = 5_000;

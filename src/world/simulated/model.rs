@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::model::{Address, MigrateSpec, Outputs, RunSpec, Step, StepSpec};
 use crate::plan::Plan;
-use crate::world::{Observation, StepContext};
+use crate::run::{Observation, StepContext};
 
 /// What there is. Two runs of a plan have ended alike when these are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,9 +9,8 @@ use std::time::Duration;
 use orthid::journal::{Failure, RunId, SystemClock};
 use orthid::model::{Address, OnFailure, Outputs, Retry, RunSpec, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{Control, Deps, Job, LeaseTimes, Options};
+use orthid::run::{Control, Deps, Job, LeaseTimes, Observation, Options, StepContext, World};
 use orthid::store::{Holder, Store};
-use orthid::world::{Observation, StepContext, World};
 
 pub const RUN: &str = "the-run";
 pub const SUBJECT: &str = "runbook/lines";
