@@ -16,5 +16,6 @@ pub mod model;
 pub mod path;
 pub mod plan;
 pub mod run;
+pub mod simulate;
 pub mod store;
 pub mod world;

@@ -15,7 +15,7 @@ use super::terminal::{self, Terminal, sanitized};
 use super::{Context, observing, plan as planning, saved, wait};
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run::rehearse::{Kills, Rehearsal, Row, rehearse};
+use crate::simulate::{Kills, Rehearsal, Row, rehearse};
 use crate::world::Redactor;
 
 /// Rehearse a plan in a simulated world: every step failing, orthid killed at every moment

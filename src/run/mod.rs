@@ -11,7 +11,6 @@ mod executor;
 mod history;
 mod lease;
 mod recovery;
-pub mod rehearse;
 mod report;
 mod rollback;
 mod schedule;

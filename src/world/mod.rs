@@ -1,4 +1,4 @@
-//! The outside: Helm, Kubernetes, PostgreSQL, HTTP, processes; and a simulated world with faults on demand.
+//! The outside: Helm, Kubernetes, PostgreSQL, HTTP, processes.
 //!
 //! Every step kind is observed, acted on and undone through [`World`](crate::run::World); the executor knows nothing else
 //! of the outside.
@@ -29,7 +29,6 @@ mod resolve;
 mod restore;
 mod roll;
 mod run;
-pub mod simulated;
 mod site;
 mod smoke;
 mod verify;

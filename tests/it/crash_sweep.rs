@@ -8,9 +8,8 @@ use std::sync::Arc;
 use orthid::journal::{FailureClass, RunStatus};
 use orthid::model::Address;
 use orthid::plan::Plan;
-use orthid::run::rehearse::{End, Stage, wrongs};
+use orthid::simulate::{End, Fault, Model, Phase, Stage, VirtualClock, wrongs};
 use orthid::store::{MemoryStore, Store};
-use orthid::world::simulated::{Fault, Model, Phase, VirtualClock};
 
 use crate::support::plans::{at, commands, upgrade};
 use crate::support::postgres::Server;

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use orthid::model::Address;
 use orthid::plan::Plan;
-use orthid::run::rehearse::{Row, rehearse};
+use orthid::simulate::{Row, rehearse};
 
 use crate::support::plans::{Command, commands, plan, runs, upgrade};
 

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use orthid::journal::Failure;
 use orthid::model::{Outputs, StepKind};
-use orthid::run::rehearse::{Disguise, End, Stage, wrongs};
 use orthid::run::{Observation, StepContext, World};
+use orthid::simulate::{Disguise, End, Stage, VirtualClock, wrongs};
 use orthid::store::{MemoryStore, Store};
-use orthid::world::simulated::VirtualClock;
 
 use crate::support::broken::{Breach, BrokenStore};
 use crate::support::seeded::{Dice, seeded_faults, seeded_plan, seeded_trouble};

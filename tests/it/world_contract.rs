@@ -12,7 +12,7 @@ use orthid::journal::{Event, FailureClass, Intent, Record, RunId};
 use orthid::model::{Address, Arg, DatabaseSpec, Outputs, Step, StepSpec};
 use orthid::plan::Plan;
 use orthid::run::{Observation, StepContext, World};
-use orthid::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
+use orthid::simulate::{Life, SimulatedWorld, Site, VirtualClock};
 use orthid::world::{Environment, RealWorld, Redactor};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;

@@ -7,8 +7,7 @@ use jiff::SignedDuration;
 use orthid::journal::FailureClass::{Permanent, Transient};
 use orthid::model::{Address, OnFailure, Rollback, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::rehearse::{Interrupt, Stage, Trouble};
-use orthid::world::simulated::{Fault, Faults, Moment, Phase};
+use orthid::simulate::{Fault, Faults, Interrupt, Moment, Phase, Stage, Trouble};
 
 use super::plans::{Command, plan, probe, runs, step};
 

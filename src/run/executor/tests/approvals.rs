@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::ApproveSpec;
-use crate::world::simulated::VirtualClock;
+use crate::simulate::VirtualClock;
 
 /// A gate with an hour's deadline.
 fn gate(after: &[&str]) -> Step {

@@ -7,22 +7,13 @@
 //!
 //! Must not: know what is expected of a run; whoever scripts the faults does.
 
-mod clock;
-mod fault;
-mod life;
-mod model;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use clock::{Held, VirtualClock};
-pub use fault::{Fault, Faults, Moment, Phase};
-pub use life::Life;
-pub use model::Model;
-
+use super::{Fault, Faults, Life, Model, Moment, Phase, VirtualClock};
 use crate::journal::{Clock, Event, Failure, FailureClass, Record, RunId};
 use crate::model::{Address, Outputs, Step, StepKind};
 use crate::plan::Plan;

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Model;
 use crate::journal::{Event, Record, RunStatus};
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::run::{BrokenJournal, RunPhase, RunState, StepState};
-use crate::world::simulated::Model;
 
 /// Everything that is wrong, in words; nothing where all is as promised.
 pub fn wrongs(plan: &Plan, digest: &str, records: &[Record], model: &Model) -> Vec<String> {

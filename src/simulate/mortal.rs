@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::{Life, VirtualClock};
 use crate::journal::{Record, RunId};
 use crate::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
-use crate::world::simulated::{Life, VirtualClock};
 
 /// What can go wrong with one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

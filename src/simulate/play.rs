@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::stage::{Ended, Interrupt, Stage};
+use super::Life;
+use super::session::{Ended, Interrupt, Stage};
 use crate::journal::{Clock, Record, RunStatus};
 use crate::model::Address;
 use crate::run::{Options, Outcome, RunError, RunState, StepState};
 use crate::store::StoreError;
-use crate::world::simulated::Life;
 
 /// Processes that one rehearsal may take.
 const MOST_PROCESSES: usize = 40;

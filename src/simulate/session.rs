@@ -1,6 +1,6 @@
 //! A plan, a simulated world and a store, on which processes begin, are killed and take over from each other.
 //!
-//! Must not: judge what happened; [`super::verdict`] does.
+//! Must not: judge what happened; [`super::judge`] does.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mortal::{MortalStore, Troubles};
+use super::{Life, SimulatedWorld, Site, VirtualClock};
 use crate::journal::{Clock, Event, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual, StepKind};
 use crate::plan::Plan;
@@ -16,7 +17,6 @@ use crate::run::{
     roll_back, start,
 };
 use crate::store::{Holder, Store, StoreError};
-use crate::world::simulated::{Life, SimulatedWorld, Site, VirtualClock};
 
 /// Bound on one process in virtual time: no plan of a rehearsal takes a month.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);

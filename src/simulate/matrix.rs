@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
+use super::judge::wrongs;
 use super::play::End;
-use super::stage::Stage;
-use super::verdict::wrongs;
+use super::session::Stage;
+use super::{Fault, Phase, VirtualClock};
 use crate::journal::{FailureClass, RunStatus};
 use crate::model::{Address, Step, StepKind};
 use crate::plan::Plan;
 use crate::store::MemoryStore;
-use crate::world::simulated::{Fault, Phase, VirtualClock};
 
 /// More failures of one step than any retry budget that a rehearsal would wait for.
 const ALWAYS: usize = 200;
