@@ -106,7 +106,7 @@ async fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
         backup_destinations: BTreeSet::new(),
         status: None,
     };
-    let facts = world::observe(&environment, &Redactor::default(), &wanted)
+    let facts = world::survey(&environment, &Redactor::default(), &wanted)
         .await
         .map_err(miette::Report::new)?;
     facts.release.ok_or_else(|| {

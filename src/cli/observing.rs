@@ -38,7 +38,7 @@ pub async fn observe(
     subject: Subject<'_>,
 ) -> Result<Facts, CommandError> {
     let wanted = wanted(subject);
-    world::observe(environment, redactor, &wanted)
+    world::survey(environment, redactor, &wanted)
         .await
         .map_err(|error| CommandError::from(miette::Report::new(error)))
 }

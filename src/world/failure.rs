@@ -3,8 +3,8 @@
 use miette::Diagnostic;
 
 use super::error::WorldError;
-use super::exec::ExecError;
 use super::kubernetes::CallError;
+use super::kubernetes::exec::ExecError;
 use super::postgres::DbError;
 use crate::journal::{Failure, FailureClass};
 

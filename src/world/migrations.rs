@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::exec::{Exec, ExecError, ExecOutput, exec};
 use super::kubernetes::Cluster;
+use super::kubernetes::exec::{Exec, ExecError, ExecOutput, exec};
 use crate::facts::MigrationFacts;
 
 /// Bound on one status command.

@@ -1,42 +1,25 @@
 //! The outside: Helm, Kubernetes, PostgreSQL, HTTP, processes.
 //!
 //! Every step kind is observed, acted on and undone through [`World`](crate::run::World); the executor knows nothing else
-//! of the outside.
+//! of the outside. `survey` finds the facts that a plan is made from. Each system has a folder: `helm`, `kubernetes`,
+//! `postgres`, `http`, `process`; each step kind has a file in `steps`.
 
-mod backup;
-mod chart;
 mod destination;
-mod environment;
+mod env;
 mod error;
-mod exec;
 mod failure;
 mod helm;
 mod http;
-mod job;
 mod kubernetes;
-mod migrate;
 mod migrations;
-mod observe;
-mod package;
 mod postgres;
-mod probe;
 mod process;
 mod real;
-mod redactor;
-mod release;
-mod render;
-mod resolve;
-mod restore;
-mod roll;
-mod run;
 mod site;
-mod smoke;
-mod verify;
-mod watcher;
-mod workload;
+mod steps;
+mod survey;
 
-pub use environment::Environment;
+pub use env::{Environment, Redactor};
 pub use error::WorldError;
-pub use observe::{StatusCommand, Wanted, observe};
 pub use real::RealWorld;
-pub use redactor::Redactor;
+pub use survey::{StatusCommand, Wanted, survey};

@@ -1,10 +1,9 @@
 //! The real world: one dispatch from step kinds to the modules that know them.
 
-use super::environment::Environment;
+use super::env::{Environment, Redactor};
 use super::failure::permanent;
-use super::redactor::Redactor;
 use super::site::Site;
-use super::{backup, migrate, probe, roll, run, smoke, verify};
+use super::steps::{backup, migrate, probe, roll, run, smoke, verify};
 use crate::journal::Failure;
 use crate::model::{Outputs, StepSpec};
 use crate::run::{Observation, StepContext, World};

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::environment::Environment;
+use super::env::{Environment, Redactor, Resolver};
 use super::failure::permanent;
 use super::helm::Helm;
+use super::helm::release::Releases;
 use super::kubernetes::Cluster;
 use super::postgres::{Clients, Target};
-use super::redactor::Redactor;
-use super::release::Releases;
-use super::resolve::Resolver;
 use super::{destination, process};
 use crate::journal::Failure;
 use crate::model::{Address, BackupSpec, Outputs, ReleaseSpec, StepSpec};

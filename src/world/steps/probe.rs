@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::error::chain;
-use super::failure::{permanent, transient};
-use super::http::{Captures, Prepared};
-use super::site::Site;
 use super::smoke;
 use crate::journal::Failure;
 use crate::model::{Outputs, ProbeBudget, ProbeSpec};
+use crate::world::error::chain;
+use crate::world::failure::{permanent, transient};
+use crate::world::http::{Captures, Prepared};
+use crate::world::site::Site;
 
 /// Requests that may be open at once.
 const MOST_OPEN: usize = 64;
@@ -105,7 +105,7 @@ async fn send(
     client: reqwest::Client,
     request: Prepared,
     mut captures: Captures,
-    redactor: super::Redactor,
+    redactor: crate::world::Redactor,
 ) -> Result<Duration, String> {
     let sent = request.send(&client, &mut captures, &redactor).await;
     sent.map(|answer| answer.latency).map_err(|failure| redactor.clean(&failure.message))

@@ -15,17 +15,15 @@ use semver::Version;
 use serde_json::Value;
 
 use self::charts::Charts;
-use super::chart::parse_version;
-use super::environment::Environment;
+use super::env::{Environment, Redactor, Resolver};
 use super::error::WorldError;
-use super::exec::ready_pod;
 use super::helm::Helm;
+use super::helm::chart::parse_version;
+use super::helm::release::{Release, Releases};
+use super::kubernetes::exec::ready_pod;
+use super::kubernetes::workload::{self, Workload};
 use super::kubernetes::{CallError, Cluster};
 use super::postgres::{self, Clients, Target};
-use super::redactor::Redactor;
-use super::release::{Release, Releases};
-use super::resolve::Resolver;
-use super::workload::{self, Workload};
 use super::{destination, migrations};
 use crate::facts::{Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts, redact};
 use crate::model::{DatabaseSpec, ReleaseSpec};
@@ -59,7 +57,7 @@ pub struct StatusCommand {
 pub(super) const PARALLEL: usize = 8;
 
 /// Observes the world for a plan.
-pub async fn observe(
+pub async fn survey(
     env: &Environment,
     redactor: &Redactor,
     wanted: &Wanted,

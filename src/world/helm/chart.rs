@@ -11,11 +11,11 @@ use std::time::Duration;
 use semver::Version;
 use serde::Deserialize;
 
-use super::error::{WorldError, chain};
-use super::helm::{ChartReference, Helm};
 use super::package::{self, Package};
-use super::process;
+use super::{ChartReference, Helm};
 use crate::model::ReleaseSpec;
+use crate::world::error::{WorldError, chain};
+use crate::world::process;
 
 /// An index of a large public repository is some 20 MB.
 const INDEX_LIMIT: usize = 64 << 20;

@@ -27,13 +27,13 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::backup::{Sidecar, checksum, count_rows};
-use super::failure::{permanent, transient};
-use super::postgres::{Clients, DbError, Target, quoted};
-use super::process::{self, Ended, Job};
-use super::site::Site;
 use crate::journal::Failure;
 use crate::model::{Outputs, VerifySpec};
 use crate::run::Observation;
+use crate::world::failure::{permanent, transient};
+use crate::world::postgres::{Clients, DbError, Target, quoted};
+use crate::world::process::{self, Ended, Job};
+use crate::world::site::Site;
 
 /// Bound on a restore where the step gives none.
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);

@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::redactor::Redactor;
+use super::env::Redactor;
 pub use marker::orphans;
 
 /// At most this much of each output stream is kept.

@@ -11,10 +11,9 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 use tokio::time::Instant;
 
-use super::kubernetes::Cluster;
-use super::site::Site;
-use super::{exec, workload};
+use super::{Cluster, exec, workload};
 use crate::journal::Failure;
+use crate::world::site::Site;
 
 /// How often progress is read.
 const WATCH: Duration = Duration::from_secs(1);

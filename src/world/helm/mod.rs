@@ -2,6 +2,11 @@
 //!
 //! Must not: put a secret into an argument; values go through 0600 files.
 
+pub(super) mod chart;
+mod package;
+pub(super) mod release;
+pub(super) mod render;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,10 +15,9 @@ use std::time::Duration;
 use semver::Version;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::Environment;
+use super::env::{Environment, Redactor};
 use super::error::WorldError;
 use super::process::{self, Finished, Job};
-use super::redactor::Redactor;
 use crate::model::ValuesPolicy;
 
 /// Bound on a Helm command that changes nothing.

@@ -4,11 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::environment::Environment;
-use super::error::WorldError;
-use super::redactor::Redactor;
+use super::{Environment, Redactor};
 use crate::lang;
 use crate::model::{Address, Arg, Outputs, Residual};
+use crate::world::error::WorldError;
 
 /// What arguments may be computed from.
 #[derive(Clone, Debug)]

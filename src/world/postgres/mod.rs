@@ -13,10 +13,9 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::environment::Environment;
+use super::env::{Environment, Redactor};
 use super::error::{WorldError, chain};
 use super::process::{self, Job};
-use super::redactor::Redactor;
 use crate::facts::DatabaseFacts;
 use crate::journal::FailureClass;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::WorldError;
+use crate::world::WorldError;
 
 /// The environment variables of the invocation. Children get these and nothing else.
 #[derive(Clone, Default)]

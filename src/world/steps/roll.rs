@@ -25,19 +25,18 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::json;
 
-use super::chart::ChartSource;
-use super::failure::{permanent, unknown};
-use super::helm::{self, Apply, Helm, Upgrade};
-use super::kubernetes::Cluster;
-use super::process::{self, Ended};
-use super::release::{Releases, Revision};
-use super::render::ValuesFiles;
-use super::site::Site;
-use super::watcher::Watcher;
-use super::workload;
 use crate::journal::Failure;
 use crate::model::{Outputs, RollSpec, StepSpec, VersionOf};
 use crate::run::Observation;
+use crate::world::failure::{permanent, unknown};
+use crate::world::helm::chart::ChartSource;
+use crate::world::helm::release::{Releases, Revision};
+use crate::world::helm::render::ValuesFiles;
+use crate::world::helm::{self, Apply, Helm, Upgrade};
+use crate::world::kubernetes::watcher::Watcher;
+use crate::world::kubernetes::{Cluster, workload};
+use crate::world::process::{self, Ended};
+use crate::world::site::Site;
 
 const RUN_LABEL: &str = "orthid-run";
 const STEP_LABEL: &str = "orthid-step";

@@ -11,12 +11,10 @@ use super::Wanted;
 use crate::facts::ChartFacts;
 use crate::model::{ReleaseSpec, VersionOf};
 use crate::world::WorldError;
-use crate::world::chart::{ChartSource, parse_version};
-use crate::world::environment::Environment;
+use crate::world::env::{Environment, Redactor, Resolver};
 use crate::world::helm::Helm;
-use crate::world::redactor::Redactor;
-use crate::world::render::Renderer;
-use crate::world::resolve::Resolver;
+use crate::world::helm::chart::{ChartSource, parse_version};
+use crate::world::helm::render::Renderer;
 
 /// Observing the chart source.
 pub(super) struct Charts<'a> {

@@ -26,19 +26,20 @@ use kube::api::{ListParams, LogParams, PostParams};
 use semver::Version;
 use serde_json::json;
 
-use super::chart::ChartSource;
-use super::exec::{Exec, exec, ready_pod};
-use super::failure::{permanent, transient, unknown};
-use super::job::{AFTER, BEFORE, MIGRATE, Recipe, image_in};
-use super::kubernetes::Cluster;
-use super::migrations::{self, json_command};
-use super::render::Renderer;
-use super::site::Site;
-use super::{process, restore, workload};
+use super::restore;
 use crate::facts::{MigrationFacts, redact};
 use crate::journal::Failure;
 use crate::model::{Address, MigrateSpec, MigrateVia, Outputs};
 use crate::run::Observation;
+use crate::world::failure::{permanent, transient, unknown};
+use crate::world::helm::chart::ChartSource;
+use crate::world::helm::render::Renderer;
+use crate::world::kubernetes::exec::{Exec, exec, ready_pod};
+use crate::world::kubernetes::job::{AFTER, BEFORE, MIGRATE, Recipe, image_in};
+use crate::world::kubernetes::{Cluster, workload};
+use crate::world::migrations::{self, json_command};
+use crate::world::process;
+use crate::world::site::Site;
 
 /// Bound on the migration command where the step has no timeout.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);

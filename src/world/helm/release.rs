@@ -14,9 +14,9 @@ use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::helm::Helm;
-use super::kubernetes::{CallError, Cluster};
+use super::Helm;
 use crate::journal::FailureClass;
+use crate::world::kubernetes::{CallError, Cluster};
 
 /// Releases are compressed; this bounds what one may expand to.
 const RELEASE_LIMIT: u64 = 64 << 20;

@@ -1,5 +1,10 @@
 //! The Kubernetes API: a client from kubeconfig and context, calls with a bound in time and few repeats.
 
+pub(super) mod exec;
+pub(super) mod job;
+pub(super) mod watcher;
+pub(super) mod workload;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -7,7 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
-use super::environment::Environment;
+use super::env::Environment;
 use super::error::{WorldError, chain};
 use crate::journal::FailureClass;
 

@@ -21,12 +21,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::error::chain;
-use super::failure::permanent;
-use super::http::{Captures, Prepared};
-use super::site::Site;
 use crate::journal::Failure;
 use crate::model::{Outputs, SmokeSpec};
+use crate::world::error::chain;
+use crate::world::failure::permanent;
+use crate::world::http::{Captures, Prepared};
+use crate::world::site::Site;
 
 pub async fn act(site: &Site<'_>, spec: &SmokeSpec) -> Result<Outputs, Failure> {
     let client = client()?;
@@ -38,7 +38,7 @@ pub async fn act(site: &Site<'_>, spec: &SmokeSpec) -> Result<Outputs, Failure> 
         let prepared = Prepared::new(request, &resolver)?;
         let sent = tokio::select! {
             sent = prepared.send(&client, &mut captures, site.redactor) => sent,
-            () = site.cx.cancel.cancelled() => Err(super::failure::transient("interrupted")),
+            () = site.cx.cancel.cancelled() => Err(crate::world::failure::transient("interrupted")),
         };
         match sent {
             Ok(answer) => {

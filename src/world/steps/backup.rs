@@ -33,13 +33,13 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::{permanent, transient};
-use super::postgres::{Clients, DbError, Target, quoted};
-use super::process::{self, Job};
-use super::site::{Site, slug};
 use crate::journal::Failure;
 use crate::model::{BackupSpec, Outputs};
 use crate::run::Observation;
+use crate::world::failure::{permanent, transient};
+use crate::world::postgres::{Clients, DbError, Target, quoted};
+use crate::world::process::{self, Job};
+use crate::world::site::{Site, slug};
 
 /// Bound on a dump where the step gives none.
 const DUMP_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -164,7 +164,7 @@ pub async fn act(site: &Site<'_>, spec: &BackupSpec) -> Result<Outputs, Failure>
 }
 
 fn check_room(folder: &Path, needed: u64) -> Result<(), Failure> {
-    match super::destination::free_bytes(folder) {
+    match crate::world::destination::free_bytes(folder) {
         Some(free) if free < needed => Err(permanent(format!(
             "{} has {} MiB free; the database is {} MiB",
             folder.display(),

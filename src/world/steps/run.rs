@@ -26,12 +26,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::{permanent, transient, unknown};
-use super::process::{self, Ended, Finished, Job};
-use super::site::Site;
 use crate::journal::Failure;
 use crate::model::{Arg, Outputs, RunSpec};
 use crate::run::Observation;
+use crate::world::failure::{permanent, transient, unknown};
+use crate::world::process::{self, Ended, Finished, Job};
+use crate::world::site::Site;
 
 /// Bound on a command where the step gives none.
 const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -151,7 +151,7 @@ async fn start(
 }
 
 fn find(env: &BTreeMap<String, String>, program: &str) -> Result<PathBuf, Failure> {
-    Ok(super::Environment::new(env.clone()).program(program)?)
+    Ok(crate::world::Environment::new(env.clone()).program(program)?)
 }
 
 fn finished(site: &Site<'_>, spec: &RunSpec, done: &Finished, name: &str) -> Result<(), Failure> {

@@ -20,13 +20,13 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::failure::permanent;
-use super::postgres::{DbError, Target, quoted};
-use super::site::Site;
 use super::{backup, verify};
 use crate::journal::Failure;
 use crate::model::{Address, Outputs, StepSpec};
 use crate::run::Observation;
+use crate::world::failure::permanent;
+use crate::world::postgres::{DbError, Target, quoted};
+use crate::world::site::Site;
 
 /// The databases that a restore deals with.
 struct Names {

@@ -12,8 +12,7 @@ use kube::api::{AttachParams, ListParams};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
-use super::kubernetes::{CallError, Cluster, classify};
-use super::workload;
+use super::{CallError, Cluster, classify, workload};
 use crate::journal::FailureClass;
 
 /// At most this much of each stream is kept.

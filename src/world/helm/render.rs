@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
-use super::error::WorldError;
-use super::helm::{ChartReference, Helm, Upgrade, policy_name};
 use super::release::Release;
-use super::resolve::Resolver;
+use super::{ChartReference, Helm, Upgrade, policy_name};
 use crate::facts::{Render, redact};
 use crate::model::{ReleaseSpec, ValuesPolicy};
+use crate::world::env::Resolver;
+use crate::world::error::WorldError;
 
 /// The values of a plan as files for Helm; the file with the `set` values is 0600 and goes with this value.
 #[derive(Debug)]

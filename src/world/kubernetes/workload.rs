@@ -12,8 +12,7 @@ use kube::core::Selector;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::exec;
-use super::kubernetes::{CallError, Cluster, workload_parts};
+use super::{CallError, Cluster, exec, workload_parts};
 use crate::journal::FailureClass;
 
 /// Where the number of replicas is kept while a workload is scaled to zero.

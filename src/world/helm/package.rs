@@ -11,8 +11,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::chart::parse_version;
-use super::process;
 use crate::facts::{ChartFacts, redact};
+use crate::world::process;
 
 const FILE_LIMIT: u64 = 4 << 20;
 const PACKAGE_LIMIT: u64 = 64 << 20;

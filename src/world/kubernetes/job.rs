@@ -104,7 +104,7 @@ impl Recipe<'_> {
 
 /// The image of a workload's container in a rendered manifest.
 pub fn image_in(docs: &[Value], workload: &str, container: Option<&str>) -> Result<String, String> {
-    let (kind, name) = super::kubernetes::workload_parts(workload);
+    let (kind, name) = super::workload_parts(workload);
     let is_it = |doc: &&Value| {
         let found = doc.get("kind").and_then(Value::as_str).unwrap_or_default();
         found.eq_ignore_ascii_case(kind)

@@ -11,10 +11,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
+use super::env::{Redactor, Resolver};
 use super::error::chain;
 use super::failure::{permanent, transient};
-use super::redactor::Redactor;
-use super::resolve::Resolver;
 use crate::journal::Failure;
 use crate::model::{Capture, Expectation, HttpRequest, JwtExpectation};
 
