@@ -3,12 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser};
 
-use super::{
-    apply, approve, completions, fmt, graph, init, log, man, observe, plan, rehearse, report,
-    resume, rollback, schema, show, status, unlock, validate, versions,
-};
+use super::commands::Command;
 
 const ABOUT: &str =
     "Upgrade a Helm release with a migrating database, by a plan that was reviewed first";
@@ -43,46 +40,6 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    Init(init::Args),
-    Versions(versions::Args),
-    Plan(plan::Args),
-    Show(show::Args),
-    Rehearse(rehearse::Args),
-    Approve(approve::Args),
-    Apply(apply::Args),
-    Resume(resume::Args),
-    Rollback(rollback::Args),
-    Status(status::Args),
-    Log(log::Args),
-    Report(report::Args),
-    Unlock(unlock::Args),
-    Observe(observe::Args),
-    Fmt(fmt::Args),
-    Validate(validate::Args),
-    Graph(graph::Args),
-    Schema(schema::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-}
-
-/// Which plan, and the values of its variables: shared by every command that reads one.
-#[derive(Args, Clone, Debug)]
-pub struct SourceArgs {
-    /// The plan: a `.hcl` file, or a folder whose `.hcl` files are merged
-    #[arg(value_name = "FILE", default_value = ".")]
-    pub file: PathBuf,
-
-    /// A variable's value; may be given again for others
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub var: Vec<String>,
-
-    /// A file of variable values, `.hcl` or `.json`; may be given again, later ones win
-    #[arg(long, value_name = "FILE")]
-    pub var_file: Vec<PathBuf>,
 }
 
 /// Parses a command line, `argv[0]` included.

@@ -1,0 +1,236 @@
+//! `orthid apply`: carries out a saved plan, or plans, asks, and carries out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::Context;
+use crate::cli::commands::plan as planning;
+use crate::cli::output::terminal;
+use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::{Carry, How, RunArgs, carry};
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::facts::{self, Subject};
+use crate::cli::shared::files::read_confined;
+use crate::cli::shared::saved;
+use crate::cli::shared::source_args::SourceArgs;
+use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::journal::RunId;
+use crate::plan::{Level, Plan, SavedPlan, StaleFact, render};
+use crate::run::Job;
+use crate::store::StoreError;
+use crate::world::{Environment, Redactor};
+
+/// Carry out a plan
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A saved plan asks nothing: it was reviewed. It applies at most once, and only to the world it was made from. From HCL, the
+plan is made, shown, and `yes` is asked for.
+
+Examples:
+  orthid apply upgrade.plan
+  orthid apply plans/orthid-2.7.hcl
+  orthid apply plans/orthid-2.7.hcl -auto-approve --json")]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Do not ask for `yes`
+    #[arg(long)]
+    auto_approve: bool,
+
+    /// Ask for input where it is needed; with false, what would be asked is an error
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    input: bool,
+
+    /// Accept that past the plan's point of no return going back loses data: the plan's digest, or the beginning of it
+    #[arg(long, value_name = "DIGEST")]
+    accept_point_of_no_return: Option<String>,
+
+    #[command(flatten)]
+    how: RunArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    let environment = facts::environment();
+    let redactor = Redactor::default();
+    let (saved, bytes, base) = match saved::is_saved(&args.source.file) {
+        true => {
+            let (saved, bytes) = saved::read(&args.source.file)?;
+            let base = saved::base(&saved)?;
+            (saved, bytes, base)
+        }
+        false => {
+            let made = planning::make(&args.source, None, &args.state, &environment, &redactor, cx)
+                .await?;
+            terminal::note(&render::text(&made.saved, planning::style(cx.terminal)));
+            let bytes = made.saved.to_bytes();
+            (made.saved, bytes, made.base)
+        }
+    };
+    refuse_blocked(&saved)?;
+    if saved.plan.steps.is_empty() {
+        terminal::note("nothing to do: the release is at the target already");
+        return Ok(Exit::Done);
+    }
+    refuse_unset(&saved.plan, &environment, |_| true)?;
+    let state = args.state.open().await?;
+    refuse_consumed(&state, &saved).await?;
+    accept_point_of_no_return(args, &saved)?;
+    match saved::is_saved(&args.source.file) {
+        true => refuse_stale(&saved, &base, &environment, &redactor).await?,
+        false => confirm(args, cx)?,
+    }
+    let job = Job {
+        run: RunId(uuid::Uuid::now_v7().to_string()),
+        plan_digest: saved.digest.clone(),
+        subject: saved.subject(),
+        plan: Arc::new(saved.plan),
+    };
+    let how = How::Start { plan_bytes: bytes };
+    let (args, state) = (&args.how, &state);
+    let answers = BTreeMap::new();
+    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+}
+
+fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
+    let blocking: Vec<String> = saved
+        .plan
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Blocking)
+        .map(|finding| format!("{}: {}", finding.code, finding.message))
+        .collect();
+    if blocking.is_empty() {
+        return Ok(());
+    }
+    let report = miette::miette!(
+        code = "orthid::plan::blocked",
+        help = "put right what each one names, then plan again",
+        "the plan is blocked by {} finding(s):\n  {}",
+        blocking.len(),
+        blocking.join("\n  ")
+    );
+    Err(CommandError::new(Exit::Blocked, report))
+}
+
+/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back. `counts` tells
+/// the readers that matter: steps, `database.NAME`, `release`.
+pub(super) fn refuse_unset(
+    plan: &Plan,
+    environment: &Environment,
+    counts: impl Fn(&str) -> bool,
+) -> Result<(), CommandError> {
+    let missing: Vec<String> = plan
+        .environment()
+        .into_iter()
+        .filter(|(_, readers)| readers.iter().any(|reader| counts(reader)))
+        .filter(|(name, _)| environment.var(name).is_none())
+        .map(|(name, readers)| {
+            format!("{name}, read by {}", readers.into_iter().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::with_help(
+        format!("the plan reads environment variables that are not set: {}", missing.join("; ")),
+        "set them and try again; nothing was changed",
+    ))
+}
+
+async fn refuse_consumed(state: &State, saved: &SavedPlan) -> Result<(), CommandError> {
+    let run = state.store.run_of_plan(&saved.digest).await.map_err(store_error)?;
+    match run {
+        None => Ok(()),
+        Some(run) => {
+            Err(store_error(StoreError::PlanConsumed { digest: saved.digest.clone(), run }))
+        }
+    }
+}
+
+fn accept_point_of_no_return(args: &Args, saved: &SavedPlan) -> Result<(), CommandError> {
+    let Some(point) = &saved.plan.point_of_no_return else { return Ok(()) };
+    let accepted = args.accept_point_of_no_return.as_deref();
+    if accepted.is_some_and(|digest| digest.len() >= 8 && saved.digest.starts_with(digest)) {
+        return Ok(());
+    }
+    let short = saved.digest.get(..16).unwrap_or(&saved.digest);
+    let report = miette::miette!(
+        code = "orthid::plan::point_of_no_return",
+        help = format!(
+            "read the plan's failure map; if that is acceptable, add --accept-point-of-no-return {short}"
+        ),
+        "this plan has a point of no return at {}: {}",
+        point.step,
+        point.reason
+    );
+    Err(CommandError::new(Exit::Blocked, report))
+}
+
+/// Looks again at everything that the plan rests on. Any difference is refused by name.
+async fn refuse_stale(
+    saved: &SavedPlan,
+    base: &Path,
+    environment: &Environment,
+    redactor: &Redactor,
+) -> Result<(), CommandError> {
+    let plan = &saved.plan;
+    let subject = Subject {
+        base,
+        release: plan.release.as_ref(),
+        target: plan.upgrade.as_ref().map(|upgrade| &upgrade.to),
+        databases: &plan.databases,
+        steps: &plan.steps,
+    };
+    let facts = facts::observe(environment, redactor, subject).await?;
+    let mut differing: Vec<String> = saved
+        .stale(&facts)
+        .into_iter()
+        .map(|StaleFact { fact, planned, now }| format!("{fact}: planned {planned}, now {now}"))
+        .collect();
+    differing.extend(changed_files(saved, base));
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let report = miette::miette!(
+        code = "orthid::plan::stale",
+        help = "nothing was changed. Make a new plan and have it reviewed",
+        "the plan is stale: the world is not the one it was made for\n  {}",
+        differing.join("\n  ")
+    );
+    Err(CommandError::new(Exit::Stale, report))
+}
+
+/// Values files are read by the run, so they must be the ones that were reviewed.
+fn changed_files(saved: &SavedPlan, base: &Path) -> Vec<String> {
+    let Some(release) = &saved.plan.release else { return Vec::new() };
+    let changed =
+        release.values.files.iter().filter_map(|file| match read_confined(base, &file.path) {
+            Ok(bytes) if hex::encode(Sha256::digest(&bytes)) == file.sha256 => None,
+            Ok(_) => Some(format!("{}: its content has changed", file.path)),
+            Err(reason) => Some(reason),
+        });
+    changed.collect()
+}
+
+fn confirm(args: &Args, cx: &Context) -> Result<(), CommandError> {
+    if args.auto_approve {
+        return Ok(());
+    }
+    if !args.input || !cx.terminal.interactive {
+        return Err(CommandError::with_help(
+            "this plan was not reviewed, and nobody is here to be asked",
+            "save it with `orthid plan -out FILE` and apply that, or add -auto-approve",
+        ));
+    }
+    match terminal::says_yes("Carry out this plan?")? {
+        true => Ok(()),
+        false => Err(CommandError::with_help("apply was cancelled", "nothing was changed")),
+    }
+}

@@ -1,0 +1,108 @@
+//! `orthid resume`: goes on with a run that was interrupted, or that a person has put right.
+
+use std::path::Path;
+
+use crate::cli::Context;
+use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::facts;
+use crate::cli::shared::saved;
+use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::model::Address;
+use crate::run::{self, Explained, Job, Observation};
+use crate::world::{Environment, Redactor};
+
+/// Go on with a run that was interrupted or is stuck
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Each step that was started and has no recorded end is looked at before anything is done.
+
+Example:
+  orthid resume --explain          # what it finds and what it would do; changes nothing
+  orthid resume                    # the newest run
+  orthid resume 0198c2f4
+  orthid resume --happened run.notify")]
+pub struct Args {
+    /// A run's id, or the beginning of one; the newest run where none is given
+    run: Option<String>,
+
+    /// Print what was found and what would be done; do nothing
+    #[arg(long)]
+    explain: bool,
+
+    /// You looked, and this step's effect (or the undo that is under way) is there; may be given again
+    #[arg(long, value_name = "STEP")]
+    happened: Vec<Address>,
+
+    /// You looked, and nothing of this step's effect (or of its undo) is there; may be given again
+    #[arg(long, value_name = "STEP")]
+    not_happened: Vec<Address>,
+
+    #[command(flatten)]
+    how: RunArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    let state = args.state.open_existing().await?;
+    let summary = state.find_run(args.run.as_deref()).await?;
+    let saved = saved::of_run(&state, &summary).await?;
+    let base = saved::base(&saved)?;
+    let job = Job {
+        run: summary.id,
+        plan_digest: summary.plan_digest,
+        subject: summary.subject,
+        plan: std::sync::Arc::new(saved.plan),
+    };
+    let environment = facts::environment();
+    let redactor = Redactor::default();
+    if args.explain {
+        let deps = dependencies(&state, &environment, redactor);
+        let evidence = state.evidence(&job.run);
+        let explained = run::explain(&deps, &job, base, evidence).await.map_err(run_error)?;
+        terminal::result(&sanitized(&text(&explained)))?;
+        return Ok(Exit::Done);
+    }
+    let how = How::Resume;
+    let happened = args.happened.iter().map(|step| (step.clone(), true));
+    let answers = happened.chain(args.not_happened.iter().map(|s| (s.clone(), false))).collect();
+    end_dead_lease(&state, &job.subject, &environment).await?;
+    let (args, state) = (&args.how, &state);
+    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+}
+
+fn text(explained: &[Explained]) -> String {
+    if explained.is_empty() {
+        return "nothing is open: a resume would start what is ready\n".to_owned();
+    }
+    let lines = explained.iter().map(|Explained { address, stood, found, would }| {
+        let found = match found {
+            None => "not looked at".to_owned(),
+            Some(Observation::Done(_)) => "done".to_owned(),
+            Some(Observation::NotDone) => "not done".to_owned(),
+            Some(Observation::Unknown(why)) => format!("can't be told: {why}"),
+        };
+        format!("{address}\n  the journal says: {stood}\n  the world says:   {found}\n  resume would:     {would}\n")
+    });
+    lines.collect()
+}
+
+/// A lease whose holder was a process of this machine that is gone protects nobody: there is no need to wait for its end.
+pub(super) async fn end_dead_lease(
+    state: &State,
+    subject: &str,
+    environment: &Environment,
+) -> Result<(), CommandError> {
+    let Some(lease) = state.store.lease(subject).await.map_err(store_error)? else {
+        return Ok(());
+    };
+    let here = holder(environment).who == lease.holder.who;
+    if here && !Path::new(&format!("/proc/{}", lease.holder.pid)).exists() {
+        state.store.break_lease(&lease.id).await.map_err(store_error)?;
+    }
+    Ok(())
+}

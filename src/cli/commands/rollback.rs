@@ -1,0 +1,193 @@
+//! `orthid rollback`: undoes what a run did, by the rollback edges of its plan.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cli::Context;
+use crate::cli::commands::apply::refuse_unset;
+use crate::cli::commands::resume::end_dead_lease;
+use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::shared::approvals::ApprovalArgs;
+use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, run_error};
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::facts;
+use crate::cli::shared::saved;
+use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::model::{Address, StepKind};
+use crate::run::{self, Job, Observation, Rollback, Undo};
+use crate::store::RunSummary;
+use crate::world::Redactor;
+
+/// Among as many runs a newer one of the same release is looked for.
+const LOOKED_AT: u32 = 100;
+
+/// Undo what a run did: the app's revision, and what else has a rollback edge
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A run that ended well, failed, paused or is stuck goes back to where its last hop began, as if
+its last step had failed. Nothing is undone that is no longer as the run left it.
+
+Example:
+  orthid rollback                  # the newest run; shows what it would undo, and asks for `yes`
+  orthid rollback 0198c2f4 -auto-approve")]
+pub struct Args {
+    /// A run's id, or the beginning of one; the newest run where none is given
+    run: Option<String>,
+
+    /// Do not ask for `yes`
+    #[arg(long)]
+    auto_approve: bool,
+
+    /// Ask for input where it is needed; with false, what would be asked is an error
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    input: bool,
+
+    /// One JSON object an event on stdout, instead of progress on stderr
+    #[arg(long)]
+    json: bool,
+
+    /// Only the outcome
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+
+    /// Pause the run after this long, as an interrupt would (10m, 1h30m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::shared::execute::duration)]
+    timeout: Option<Duration>,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    let state = args.state.open_existing().await?;
+    let summary = state.find_run(args.run.as_deref()).await?;
+    refuse_overtaken(&state, &summary).await?;
+    let saved = saved::of_run(&state, &summary).await?;
+    let base = saved::base(&saved)?;
+    let job = Job {
+        run: summary.id,
+        plan_digest: summary.plan_digest,
+        subject: summary.subject,
+        plan: std::sync::Arc::new(saved.plan),
+    };
+    let environment = facts::environment();
+    let redactor = Redactor::default();
+    let deps = dependencies(&state, &environment, redactor.clone());
+    let evidence = state.evidence(&job.run);
+    let planned = run::rollback(&deps, &job, base.clone(), evidence).await.map_err(run_error)?;
+    refuse_impossible(&job, &planned)?;
+    let undone = |reader: &str| planned.undo.iter().any(|undo| undo.address.to_string() == reader);
+    refuse_unset(&job.plan, &environment, |reader| {
+        undone(reader) || reader.starts_with("database.") || reader == "release"
+    })?;
+    terminal::note(&sanitized(&text(&job, &planned)));
+    confirm(args, cx)?;
+    end_dead_lease(&state, &job.subject, &environment).await?;
+    let how = How::RollBack;
+    let go = RunArgs {
+        parallelism: 1,
+        json: args.json,
+        quiet: args.quiet,
+        timeout: args.timeout,
+        approvals: ApprovalArgs::default(),
+    };
+    let (args, state, answers) = (&go, &state, BTreeMap::new());
+    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+}
+
+/// What a later run did stands on what this one did.
+async fn refuse_overtaken(state: &State, summary: &RunSummary) -> Result<(), CommandError> {
+    let runs = state.store.runs(LOOKED_AT).await.map_err(store_error)?;
+    let newest = runs.into_iter().find(|run| run.subject == summary.subject);
+    match newest {
+        Some(newest) if newest.id != summary.id => Err(CommandError::with_help(
+            format!("run {} came after {} for the same release", newest.id, summary.id),
+            format!("only the newest can be undone: `orthid rollback {}`", newest.id),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn refuse_impossible(job: &Job, planned: &Rollback) -> Result<(), CommandError> {
+    if planned.undo.is_empty() {
+        return Err(CommandError::with_help(
+            format!("there is nothing to undo in run {}", job.run),
+            "nothing that happened in it has a rollback edge: `orthid status` shows what happened, and \
+             `orthid graph` the plan's edges",
+        ));
+    }
+    for Undo { address, restores, undone, backup } in &planned.undo {
+        let run = &job.run;
+        match undone {
+            None | Some(Observation::NotDone) => {}
+            Some(Observation::Done(_)) => {
+                return Err(CommandError::with_help(
+                    format!("{address} is not as run {run} left it: it was undone since"),
+                    "nothing was undone now; `orthid log` and `helm history` tell who did what",
+                ));
+            }
+            Some(Observation::Unknown(why)) => {
+                return Err(CommandError::with_help(
+                    format!("{address} may not be as run {run} left it: {why}"),
+                    "nothing was undone. `helm history` tells what came after; undo that first, or go back by hand",
+                ));
+            }
+        }
+        let why = match backup {
+            None | Some(Observation::Done(_)) => continue,
+            Some(Observation::NotDone) => "it is not there any more, or not whole".to_owned(),
+            Some(Observation::Unknown(why)) => why.clone(),
+        };
+        let backup = restores.as_ref().map(Address::to_string).unwrap_or_default();
+        return Err(CommandError::with_help(
+            format!("the backup that undoing {address} restores, {backup}, can't be used: {why}"),
+            "nothing was undone; put the backup back where the run left it, and try again",
+        ));
+    }
+    Ok(())
+}
+
+/// What is about to happen, for the person who says yes to it.
+fn text(job: &Job, planned: &Rollback) -> String {
+    let mut text = format!("Run {} of {} will be undone:\n\n", job.run, job.plan.name);
+    for Undo { address, restores, undone: _, backup: _ } in &planned.undo {
+        let to = match (restores, rolled_from(job, address)) {
+            (Some(backup), _) => {
+                format!(
+                    "restores {backup}; what was written since stays behind in the database it replaces"
+                )
+            }
+            (None, Some(version)) => format!("back to {version}"),
+            (None, None) => "undone".to_owned(),
+        };
+        text.push_str(&format!("  - {address}: {to}\n"));
+    }
+    for address in &planned.stays {
+        text.push_str(&format!("    {address}: stays\n"));
+    }
+    text
+}
+
+/// The version that a roll's undo returns to.
+fn rolled_from(job: &Job, address: &Address) -> Option<String> {
+    let step = job.plan.steps.iter().find(|step| step.address == *address)?;
+    let hop = job.plan.hops.get(step.hop?)?;
+    (step.kind() == StepKind::Roll).then(|| hop.from.to_string())
+}
+
+fn confirm(args: &Args, cx: &Context) -> Result<(), CommandError> {
+    if args.auto_approve {
+        return Ok(());
+    }
+    if !args.input || !cx.terminal.interactive {
+        return Err(CommandError::with_help(
+            "nobody is here to be asked",
+            "add -auto-approve to undo this; nothing was changed",
+        ));
+    }
+    match terminal::says_yes("Undo this?")? {
+        true => Ok(()),
+        false => Err(CommandError::with_help("rollback was cancelled", "nothing was changed")),
+    }
+}

@@ -1,0 +1,135 @@
+//! `orthid status`: how a run stands, or which runs there are.
+
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::cli::commands::report;
+use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::shared::error::CommandError;
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::facts;
+use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::journal::RunStatus;
+use crate::run::{Report, Standing, StepOutcome};
+use crate::store::Lease;
+
+/// Runs that `--all` lists.
+const LISTED: u32 = 100;
+
+/// Show how a run stands
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  orthid status                    # the newest run
+  orthid status --all              # every run, newest first
+  orthid status 0198c2f4 --json | jq .outcome")]
+pub struct Args {
+    /// A run's id, or the beginning of one; the newest run where none is given
+    run: Option<String>,
+
+    /// List the runs, newest first
+    #[arg(long, conflicts_with = "run")]
+    all: bool,
+
+    /// As one JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
+    let state = args.state.open_existing().await?;
+    if args.all {
+        return list(&state, args.json).await;
+    }
+    let summary = state.find_run(args.run.as_deref()).await?;
+    let lease = state.store.lease(&summary.subject).await.map_err(store_error)?;
+    let report = report::of_run(&state, summary).await?;
+    let lease = lease.filter(is_alive);
+    let held: Vec<String> = lease
+        .iter()
+        .map(|lease| format!("{} (pid {})", lease.holder.who, lease.holder.pid))
+        .collect();
+    let text = match args.json {
+        true => {
+            let mut document = report::to_json(&report);
+            document["leases"] = json!(held);
+            format!("{document:#}\n")
+        }
+        false => plain(&report, &held),
+    };
+    terminal::result(&text)?;
+    Ok(Exit::Done)
+}
+
+/// A holder that died leaves a lease that expires.
+fn is_alive(lease: &Lease) -> bool {
+    lease.expires_at.parse().is_ok_and(|expires: jiff::Timestamp| expires > facts::now())
+}
+
+fn plain(report: &Report, held: &[String]) -> String {
+    let done = |step: &&crate::run::StepReport| {
+        matches!(
+            step.outcome,
+            StepOutcome::Succeeded | StepOutcome::Adopted | StepOutcome::Skipped(_)
+        )
+    };
+    let finished = report.steps.iter().filter(done).count();
+    let mut text = format!(
+        "run {}  {}{}\n{}: {finished} of {} steps done\n",
+        report.run,
+        report.plan,
+        report.versions.as_ref().map(|v| format!(" {v}")).unwrap_or_default(),
+        report::standing_text(report.standing),
+        report.steps.len(),
+    );
+    for step in &report.steps {
+        text.push_str(&format!("  {:<20} {}\n", step.outcome.text(), step.address));
+    }
+    for holder in held {
+        text.push_str(&format!("lease held by {holder}\n"));
+    }
+    let resumable = match report.standing {
+        Standing::Open | Standing::Paused => true,
+        Standing::Finished(status) => status == RunStatus::Stuck,
+    };
+    if resumable && held.is_empty() {
+        text.push_str(&format!(
+            "go on with `orthid resume {0}`, or undo it with `orthid rollback {0}`\n",
+            report.run
+        ));
+    }
+    sanitized(&text)
+}
+
+async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
+    let runs = state.store.runs(LISTED).await.map_err(store_error)?;
+    let mut rows = Vec::new();
+    for summary in runs {
+        let report = report::load(state, Some(&summary.id.0)).await?;
+        rows.push((summary, report.standing));
+    }
+    let text = match json {
+        true => {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|(run, standing)| {
+                    json!({"run": run.id.0, "subject": run.subject, "created_at": run.created_at,
+                           "outcome": report::standing_code(*standing)})
+                })
+                .collect();
+            format!("{:#}\n", json!({"format_version": 1, "runs": rows}))
+        }
+        false => rows
+            .iter()
+            .map(|(run, standing)| {
+                let standing = report::standing_text(*standing);
+                format!("{}  {}  {}  {standing}\n", run.id, run.created_at, run.subject)
+            })
+            .collect(),
+    };
+    terminal::result(&sanitized(&text))?;
+    Ok(Exit::Done)
+}

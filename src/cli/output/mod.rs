@@ -1,0 +1,5 @@
+//! What commands print, and where.
+
+pub mod diagnostics;
+pub mod live;
+pub mod terminal;

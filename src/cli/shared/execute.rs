@@ -1,0 +1,263 @@
+//! Carrying a run out from the command line: signals, live display, outcome → exit code. Shared by `apply` and `resume`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::cli::Context;
+use crate::cli::output::live::{Live, Mode};
+use crate::cli::output::terminal;
+use crate::cli::shared::approvals::{self, ApprovalArgs};
+use crate::cli::shared::error::CommandError;
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::state::{State, store_error};
+use crate::journal::{RunStatus, SystemClock};
+use crate::lang;
+use crate::model::Address;
+use crate::run::{
+    self, Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome, RunError,
+};
+use crate::store::Holder;
+use crate::world::{Environment, RealWorld, Redactor};
+
+/// How a run is carried out; shared by `apply` and `resume`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Steps that run side by side at most
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub parallelism: u16,
+
+    /// One JSON object an event on stdout, instead of progress on stderr
+    #[arg(long)]
+    pub json: bool,
+
+    /// Only the outcome
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
+
+    /// Pause the run after this long, as an interrupt would (10m, 1h30m)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub approvals: ApprovalArgs,
+}
+
+/// Begin, or go on.
+#[derive(Debug)]
+pub enum How {
+    Start { plan_bytes: Vec<u8> },
+    Resume,
+    RollBack,
+}
+
+/// What is carried out, and with what.
+#[derive(Debug)]
+pub struct Carry<'a> {
+    pub state: &'a State,
+    pub job: Job,
+    pub how: How,
+    pub base: PathBuf,
+    pub environment: Environment,
+    pub redactor: Redactor,
+    pub args: &'a RunArgs,
+    /// What a person found of steps that the run could not tell of.
+    pub answers: BTreeMap<Address, bool>,
+}
+
+/// Carries a run out until it ends or is interrupted.
+pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError> {
+    let Carry { state, job, mut how, base, environment, redactor, args, answers } = carry;
+    let deps = dependencies(state, &environment, redactor);
+    let holder = holder(&environment);
+    let mut approvals = args.approvals.gather(&job, &holder.who)?;
+    let wanted = match how {
+        How::Start { .. } | How::Resume => RunStatus::Succeeded,
+        How::RollBack => RunStatus::RolledBack,
+    };
+    loop {
+        let options = Options {
+            parallelism: usize::from(args.parallelism.max(1)),
+            lease: LeaseTimes::default(),
+            holder: holder.clone(),
+            evidence: state.evidence(&job.run),
+            base: base.clone(),
+            timeout: args.timeout,
+            control: Control::default(),
+            notices: None,
+            approvals: approvals.clone(),
+            answers: answers.clone(),
+        };
+        let outcome = watched(&deps, options, &job, how, args, cx).await?;
+        if let Outcome::WaitingForApproval(steps) = &outcome
+            && cx.terminal.interactive
+            && !args.json
+        {
+            let said = approvals::ask(&job.plan, steps, &holder.who)?;
+            if !said.is_empty() {
+                approvals.extend(said);
+                how = How::Resume;
+                continue;
+            }
+        }
+        return finish(outcome, &job, wanted);
+    }
+}
+
+/// One go at a run, shown while it lasts, listening to signals.
+async fn watched(
+    deps: &Deps,
+    mut options: Options,
+    job: &Job,
+    how: How,
+    args: &RunArgs,
+    cx: &Context,
+) -> Result<Outcome, CommandError> {
+    let (notices, mut inbox) = mpsc::unbounded_channel();
+    options.notices = Some(notices);
+    let watching = watch_signals(options.control.clone())?;
+    let expected = job.plan.expected_ms.iter();
+    let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
+    let mut live = Live::new(Mode::choose(args.json, args.quiet, cx.terminal), expected);
+    // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
+    let (deps, job) = (deps.clone(), job.clone());
+    let mut work = tokio::spawn(async move {
+        match how {
+            How::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
+            How::Resume => run::resume(&deps, options, &job).await,
+            How::RollBack => run::roll_back(&deps, options, &job).await,
+        }
+    });
+    tokio::pin!(watching);
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome,
+            Some(notice) = inbox.recv() => show(&mut live, notice),
+            () = &mut watching => {}
+        }
+    };
+    while let Ok(notice) = inbox.try_recv() {
+        show(&mut live, notice);
+    }
+    match outcome {
+        Ok(outcome) => outcome.map_err(run_error),
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
+
+fn show(live: &mut Live, notice: Notice) {
+    match notice {
+        Notice::Record(record) => live.record(&record),
+        Notice::Progress(progress) => live.progress(&progress),
+    }
+}
+
+pub fn dependencies(state: &State, environment: &Environment, redactor: Redactor) -> Deps {
+    let env = environment.clone();
+    let conditions: Conditions = Arc::new(move |residual, outputs| {
+        let variable = |name: &str| env.var(name).map(str::to_owned);
+        lang::eval_condition(residual, outputs, &variable).map_err(|error| error.to_string())
+    });
+    Deps {
+        store: Arc::clone(&state.store),
+        world: Arc::new(RealWorld::new(environment.clone(), redactor)),
+        clock: Arc::new(SystemClock::new()),
+        conditions,
+    }
+}
+
+/// Says what to do next, and with which code to exit. The end that was `wanted` is a good one.
+fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, CommandError> {
+    let run = &job.run.0;
+    Ok(match outcome {
+        Outcome::Finished(status) if status == wanted => Exit::Done,
+        Outcome::Finished(status) => {
+            let exit = Exit::from(status);
+            match exit {
+                Exit::Done => {}
+                Exit::Stuck => terminal::note(&format!(
+                    "put right what the error names, then `orthid resume {run}`; \
+                     `orthid resume --explain` shows what it would do"
+                )),
+                Exit::Failed => terminal::note(&format!(
+                    "`orthid report {run}` shows what happened; `orthid rollback {run}` undoes it"
+                )),
+                _ => terminal::note(&format!("`orthid report {run}` shows what happened")),
+            }
+            exit
+        }
+        Outcome::Interrupted => {
+            terminal::note(&format!("go on with `orthid resume {run}`"));
+            Exit::Interrupted
+        }
+        Outcome::WaitingForApproval(steps) => {
+            for step in steps {
+                terminal::note(&approvals::way_out(&job.plan, &step, run));
+            }
+            Exit::WaitingForApproval
+        }
+        Outcome::LeaseLost => {
+            terminal::note(&format!(
+                "another process has taken this run over; nothing was written since. \
+                 `orthid status {run}` shows how it stands"
+            ));
+            Exit::LeaseHeld
+        }
+    })
+}
+
+pub fn run_error(error: RunError) -> CommandError {
+    match error {
+        RunError::Store(error) => store_error(error),
+        error @ (RunError::Journal(_) | RunError::Graph(_) | RunError::Ended { .. }) => {
+            CommandError::from(miette::miette!("{error}"))
+        }
+    }
+}
+
+/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the first.
+fn watch_signals(control: Control) -> Result<impl Future<Output = ()>, CommandError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            if control.interrupt.is_cancelled() {
+                terminal::note("stopping now");
+                control.abort.cancel();
+            } else {
+                terminal::note(
+                    "interrupted: letting what runs end, starting nothing new; again to stop now",
+                );
+                control.interrupt.cancel();
+            }
+        }
+    })
+}
+
+/// `user@machine`, as far as it can be told.
+pub fn holder(environment: &Environment) -> Holder {
+    use std::os::unix::fs::MetadataExt;
+    let named = environment.var("USER").or(environment.var("LOGNAME")).map(str::to_owned);
+    // Services and jobs often have no name in their environment.
+    let numbered = || std::fs::metadata("/proc/self").ok().map(|own| format!("uid {}", own.uid()));
+    let user = named.or_else(numbered).unwrap_or_else(|| "somebody".to_owned());
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Holder { who: format!("{user}@{}", machine.trim()), pid: std::process::id() }
+}
+
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is not a duration such as 10m or 1h30m"))?;
+    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
+}

@@ -1,0 +1,25 @@
+//! Earlier runs of the same subject, for what a plan's steps are expected to take.
+
+use std::collections::BTreeMap;
+
+use crate::cli::commands::report;
+use crate::cli::shared::state::State;
+use crate::model::Address;
+use crate::plan::Plan;
+use crate::run;
+
+/// Runs that are looked at, newest first: older ones tell of another database.
+const RUNS: usize = 10;
+/// Among how many runs of all subjects these are looked for.
+const LISTED: u32 = 100;
+
+/// A run that can't be read tells nothing here; whoever asks for it by name is told why.
+pub async fn expected(state: &State, plan: &Plan) -> BTreeMap<Address, u64> {
+    let subject = plan.subject();
+    let runs = state.store.runs(LISTED).await.unwrap_or_default();
+    let mut reports = Vec::new();
+    for summary in runs.into_iter().filter(|run| run.subject == subject).take(RUNS) {
+        reports.extend(report::of_run(state, summary).await);
+    }
+    run::expected(plan.steps.iter().map(|step| &step.address), &reports)
+}
