@@ -18,4 +18,5 @@ pub mod plan;
 pub mod run;
 pub mod simulate;
 pub mod store;
+pub mod text;
 pub mod world;

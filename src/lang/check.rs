@@ -2,10 +2,11 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::diagnostic::{MAX_DIAGNOSTICS, closest, shown};
+use super::diagnostic::{MAX_DIAGNOSTICS, shown};
 use super::schema::{BlockSchema, Labels};
 use super::syntax::{Block, Body, Name};
 use super::{Code, Diagnostic, Span};
+use crate::text::closest::closest;
 
 /// Checks a body and the blocks in it. `owner` is where missing things are reported.
 pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Diagnostic>) {

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::{Code, Sources, Span};
+use crate::text::closest::closest;
+use crate::text::safe::{self, shortened};
 
 /// More than this many are counted, not kept: nobody reads the hundredth, and hostile input makes millions.
 pub const MAX_DIAGNOSTICS: usize = 100;
@@ -154,7 +156,7 @@ impl fmt::Display for Diagnostics {
                 diagnostic.place().and_then(|span| Some((self.sources.get(span)?, span)))
             {
                 let (line, column) = source.line_column(span.start as usize);
-                write!(f, "{}:{line}:{column}: ", printable(&source.path))?;
+                write!(f, "{}:{line}:{column}: ", safe::escaped(&source.path))?;
             }
             let level = match diagnostic.severity {
                 Severity::Error => "error",
@@ -171,60 +173,15 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Text that is safe on a terminal: control and direction-changing characters are escaped, and the length is bounded.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(MAX_MESSAGE_CHARS));
-    for (count, c) in text.chars().enumerate() {
-        if count >= MAX_MESSAGE_CHARS {
-            out.push('…');
-            break;
-        }
-        if c == '\n' || !is_unprintable(c) {
-            out.push(c);
-        } else {
-            out.extend(c.escape_unicode());
-        }
-    }
-    out
-}
-
-/// Would a terminal do something other than show this character?
-pub(super) fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Text that is safe on a terminal and of bounded length.
+fn printable(text: &str) -> String {
+    safe::escaped(&shortened(text, MAX_MESSAGE_CHARS))
 }
 
 /// A name as it is quoted in a message: shortened, so that the message stays readable.
 pub(super) fn shown(name: &str) -> String {
     const LONGEST: usize = 60;
-    if name.chars().count() <= LONGEST {
-        return name.to_owned();
-    }
-    let head: String = name.chars().take(LONGEST).collect();
-    format!("{head}…")
-}
-
-/// The candidate that is nearest to what was written, if it is near enough to be meant.
-pub(super) fn closest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    const LONGEST: usize = 64;
-    const MOST: usize = 2_000;
-    if written.len() > LONGEST {
-        return None;
-    }
-    known
-        .into_iter()
-        .take(MOST)
-        .filter(|candidate| candidate.len() <= LONGEST && *candidate != written)
-        .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= 1.max(written.len().max(candidate.len()) / 3)
-                && *distance < written.chars().count()
-        })
-        .min_by_key(|(distance, candidate)| (*distance, *candidate))
-        .map(|(_, candidate)| candidate)
+    shortened(name, LONGEST)
 }
 
 #[cfg(test)]
@@ -236,15 +193,6 @@ mod tests {
         let diagnostic = Diagnostic::new(Code::Syntax, "a\u{1b}[31m\u{202e}b").help("\u{9b}x");
         assert_eq!(diagnostic.message, r"a\u{1b}[31m\u{202e}b");
         assert_eq!(diagnostic.help.as_deref(), Some(r"\u{9b}x"));
-    }
-
-    #[test]
-    fn near_names_are_suggested_and_far_ones_are_not() {
-        let kinds = ["roll", "run", "backup", "verify"];
-        assert_eq!(closest("rol", kinds), Some("roll"));
-        assert_eq!(closest("bakcup", kinds), Some("backup"));
-        assert_eq!(closest("frobnicate", kinds), None);
-        assert_eq!(closest("x", kinds), None);
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod code;
 mod config;
 mod decode;
 mod diagnostic;
-mod duration;
 mod eval;
 pub mod fmt;
 pub mod functions;
@@ -42,7 +41,7 @@ pub use config::{
     ChangelogConfig, Config, HopFilter, Inputs, RawValue, Relaxation, StepBlock, UpgradeBlock,
     VariableInput, VariableOrigin,
 };
-pub use diagnostic::{Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity, printable};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity};
 pub use load::{Inspection, inspect, load};
 pub use outline::Outline;
 pub use residual::{ResidualError, eval_condition, eval_residual};

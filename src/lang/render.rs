@@ -9,8 +9,8 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
-use super::diagnostic::{is_unprintable, printable};
 use super::{Diagnostic, Diagnostics, Label, Severity, Source, Span};
+use crate::text::safe;
 
 /// Lines longer than this are shown through a window.
 const LONG_LINE_BYTES: usize = 300;
@@ -166,8 +166,8 @@ impl Excerpt {
         let (line, column) = source.line_column(range.start);
         let text = source.text.get(range.clone()).unwrap_or("");
         Excerpt {
-            name: printable(&source.path),
-            text: text.chars().map(visible).collect(),
+            name: safe::escaped(&source.path),
+            text: safe::masked(text),
             start: range.start,
             line: line - 1,
             column: column - 1,
@@ -195,18 +195,6 @@ fn window(source: &Source, line: usize, at: usize) -> std::ops::Range<usize> {
         end -= 1;
     }
     start..end.max(start)
-}
-
-/// The same number of bytes, and nothing that a terminal would obey.
-fn visible(c: char) -> char {
-    match (c, c.len_utf8()) {
-        ('\n' | '\t', _) => c,
-        ('\r', _) => ' ',
-        (c, 1) if is_unprintable(c) => '?',
-        (c, 2) if is_unprintable(c) => '·',
-        (c, _) if is_unprintable(c) => '\u{fffd}',
-        (c, _) => c,
-    }
 }
 
 impl SourceCode for Excerpt {

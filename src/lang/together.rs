@@ -1,10 +1,11 @@
 //! What holds between blocks: names that stand for something, and blocks that need each other.
 
 use super::decode::{self, Settings};
-use super::diagnostic::{MAX_DIAGNOSTICS, closest, shown};
+use super::diagnostic::{MAX_DIAGNOSTICS, shown};
 use super::scope::PlanScope;
 use super::syntax::{self, Block, Body, Expr};
 use super::{Code, Diagnostic, Value, schema};
+use crate::text::closest::closest;
 
 /// Misspelt names anywhere, also where nothing would compute them.
 pub(super) fn references(body: &Body, plan: &PlanScope, found: &mut Vec<Diagnostic>) {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::config::{Inputs, RawValue, VariableInput, VariableOrigin};
 use super::decode::{Reader, attribute, blocks};
-use super::diagnostic::{closest, shown};
+use super::diagnostic::shown;
 use super::eval::{Eval, Evaluator, Failed};
 use super::scope::{Moment, Names, PathScope, PlanScope};
 use super::syntax::{self, Block, Expr};
 use super::types::Type;
 use super::value::Deferred;
 use super::{Code, Diagnostic, Source, Value};
+use crate::text::closest::closest;
 
 /// The file number of texts that are no files of the plan.
 const NO_FILE: u32 = u32::MAX;

@@ -7,13 +7,14 @@ use regex::Regex;
 
 /// Module → the modules of this crate that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("text", &[]),
     ("model", &[]),
     ("journal", &["model"]),
-    ("lang", &["model"]),
+    ("lang", &["text", "model"]),
     ("path", &["model", "lang", "facts"]),
     ("facts", &["model"]),
-    ("graph", &["model", "lang"]),
-    ("plan", &["model", "lang", "path", "facts", "graph"]),
+    ("graph", &["text", "model", "lang"]),
+    ("plan", &["text", "model", "lang", "path", "facts", "graph"]),
     ("store", &["journal"]),
     ("run", &["model", "journal", "plan", "graph", "lang", "store"]),
     ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
@@ -21,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that compute and nothing else, and what they must not mention.
-const PURE: &[&str] = &["lang", "model", "path", "graph", "plan"];
+const PURE: &[&str] = &["text", "lang", "model", "path", "graph", "plan"];
 const EFFECTS: &str = r"\b(tokio|sqlx|rusqlite|kube|reqwest|indicatif)::|std::(fs|env|process|net)\b|SystemTime|Instant::now";
 
 fn sources(module: &str) -> Vec<PathBuf> {

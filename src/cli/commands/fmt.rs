@@ -11,6 +11,7 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::files::{MAX_PLAN_BYTES, read_regular};
 use crate::cli::shared::write::{Readers, write};
 use crate::lang::{self, Source};
+use crate::text::safe::masked;
 
 /// Rewrite plan files in canonical layout
 #[derive(clap::Args, Debug)]
@@ -114,7 +115,7 @@ fn file(path: &Path, job: &Job, cx: &Context) -> Result<Outcome, CommandError> {
         return Ok(Outcome::Same);
     }
     if job.list {
-        terminal::result(&terminal::sanitized(&format!("{}\n", path.display())))?;
+        terminal::result(&masked(&format!("{}\n", path.display())))?;
     }
     if job.diff {
         terminal::result(&difference(path, &before, &after))?;
@@ -146,7 +147,7 @@ fn difference(path: &Path, before: &str, after: &str) -> String {
     let diff = similar::TextDiff::from_lines(before, after);
     let (old, new) = (format!("old/{}", path.display()), format!("new/{}", path.display()));
     let text = diff.unified_diff().context_radius(3).header(&old, &new).to_string();
-    terminal::sanitized(&text)
+    masked(&text)
 }
 
 /// The files that are named, and the `.hcl` files of the folders that are.

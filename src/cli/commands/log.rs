@@ -2,11 +2,12 @@
 
 use crate::cli::Context;
 use crate::cli::output::live::{self, json_line};
-use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::state::{StateArgs, store_error};
 use crate::journal::{Event, Record};
+use crate::text::safe::masked;
 
 /// Print a run's journal
 #[derive(clap::Args, Debug)]
@@ -37,7 +38,7 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     for record in &records {
         match args.json {
             true => text.push_str(&format!("{}\n", json_line(record))),
-            false => text.push_str(&format!("{}\n", sanitized(&plain_line(record)))),
+            false => text.push_str(&format!("{}\n", masked(&plain_line(record)))),
         }
     }
     terminal::result(&text)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::Context;
 use crate::cli::commands::plan as planning;
 use crate::cli::commands::wait;
-use crate::cli::output::terminal::{self, Terminal, sanitized};
+use crate::cli::output::terminal::{self, Terminal};
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
@@ -20,6 +20,7 @@ use crate::cli::shared::state::StateArgs;
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::simulate::{Kills, Rehearsal, Row, rehearse};
+use crate::text::safe::masked;
 use crate::world::Redactor;
 
 /// Rehearse a plan in a simulated world: every step failing, orthid killed at every moment
@@ -174,7 +175,7 @@ fn plain(plan: &Plan, rehearsal: &Rehearsal, terminal: Terminal) -> String {
     for Asked { when, step, question } in asked {
         text.push_str(&format!("  {when}: {step}\n    {question}\n"));
     }
-    sanitized(&text)
+    masked(&text)
 }
 
 /// A state in which a person would be needed.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::cli::output::live::{failure_text, human};
-use crate::cli::output::terminal::{self, Terminal, sanitized};
+use crate::cli::output::terminal::{self, Terminal};
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::saved;
@@ -17,6 +17,7 @@ use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::cli::shared::write::{Readers, write};
 use crate::run::{Report, RunState, Standing, StepOutcome as Outcome, StepReport};
 use crate::store::RunSummary;
+use crate::text::safe::masked;
 
 /// Report a run: planned against actual, who, when
 #[derive(clap::Args, Debug)]
@@ -156,11 +157,11 @@ fn table(report: &Report) -> Table {
         .set_header(["step", "outcome", "attempts", "took", "details"]);
     for step in &report.steps {
         table.add_row([
-            sanitized(&step.address.to_string()),
+            masked(&step.address.to_string()),
             step.outcome.text().to_owned(),
             step.attempts.to_string(),
             step.took.map(human).unwrap_or_default(),
-            sanitized(&details(step)),
+            masked(&details(step)),
         ]);
     }
     table
@@ -169,7 +170,7 @@ fn table(report: &Report) -> Table {
 fn plain(report: &Report, terminal: Terminal) -> String {
     let mut text = String::new();
     for (name, value) in head(report) {
-        text.push_str(&format!("{name:>9}  {}\n", sanitized(&value)));
+        text.push_str(&format!("{name:>9}  {}\n", masked(&value)));
     }
     let mut table = table(report);
     table
@@ -183,11 +184,11 @@ fn markdown(report: &Report) -> String {
     let title = report.versions.as_deref().unwrap_or("runbook");
     let mut text = format!("## orthid: {} {title}\n\n", report.plan);
     for (name, value) in head(report) {
-        text.push_str(&format!("- **{name}**: {}\n", sanitized(&value)));
+        text.push_str(&format!("- **{name}**: {}\n", masked(&value)));
     }
     text.push_str("\n| step | outcome | attempts | took | details |\n|---|---|---|---|---|\n");
     for step in &report.steps {
-        let details = sanitized(&details(step)).replace('|', "\\|").replace('\n', "<br>");
+        let details = masked(&details(step)).replace('|', "\\|").replace('\n', "<br>");
         text.push_str(&format!(
             "| `{}` | {} | {} | {} | {details} |\n",
             step.address,

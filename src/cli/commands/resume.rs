@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Context;
-use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
 use crate::cli::shared::exit::Exit;
@@ -12,6 +12,7 @@ use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::Address;
 use crate::run::{self, Explained, Job, Observation};
+use crate::text::safe::masked;
 use crate::world::{Environment, Redactor};
 
 /// Go on with a run that was interrupted or is stuck
@@ -64,7 +65,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         let deps = dependencies(&state, &environment, redactor);
         let evidence = state.evidence(&job.run);
         let explained = run::explain(&deps, &job, base, evidence).await.map_err(run_error)?;
-        terminal::result(&sanitized(&text(&explained)))?;
+        terminal::result(&masked(&text(&explained)))?;
         return Ok(Exit::Done);
     }
     let how = How::Resume;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::Context;
 use crate::cli::commands::apply::refuse_unset;
 use crate::cli::commands::resume::end_dead_lease;
-use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::output::terminal;
 use crate::cli::shared::approvals::ApprovalArgs;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, run_error};
@@ -17,6 +17,7 @@ use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::{Address, StepKind};
 use crate::run::{self, Job, Observation, Rollback, Undo};
 use crate::store::RunSummary;
+use crate::text::safe::masked;
 use crate::world::Redactor;
 
 /// Among as many runs a newer one of the same release is looked for.
@@ -81,7 +82,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     refuse_unset(&job.plan, &environment, |reader| {
         undone(reader) || reader.starts_with("database.") || reader == "release"
     })?;
-    terminal::note(&sanitized(&text(&job, &planned)));
+    terminal::note(&masked(&text(&job, &planned)));
     confirm(args, cx)?;
     end_dead_lease(&state, &job.subject, &environment).await?;
     let how = How::RollBack;

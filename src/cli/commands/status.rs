@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::cli::commands::report;
-use crate::cli::output::terminal::{self, sanitized};
+use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
@@ -12,6 +12,7 @@ use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::journal::RunStatus;
 use crate::run::{Report, Standing, StepOutcome};
 use crate::store::Lease;
+use crate::text::safe::masked;
 
 /// Runs that `--all` lists.
 const LISTED: u32 = 100;
@@ -101,7 +102,7 @@ fn plain(report: &Report, held: &[String]) -> String {
             report.run
         ));
     }
-    sanitized(&text)
+    masked(&text)
 }
 
 async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
@@ -130,6 +131,6 @@ async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
             })
             .collect(),
     };
-    terminal::result(&sanitized(&text))?;
+    terminal::result(&masked(&text))?;
     Ok(Exit::Done)
 }

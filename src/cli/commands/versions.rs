@@ -7,13 +7,14 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::cli::Context;
 use crate::cli::commands::plan as planning;
-use crate::cli::output::terminal::{self, Terminal, sanitized};
+use crate::cli::output::terminal::{self, Terminal};
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
 use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::plan::{Offer, Reach, Versions, versions};
+use crate::text::safe::masked;
 use crate::world::Redactor;
 
 /// List the versions on offer and the hops to each
@@ -79,7 +80,7 @@ fn plain(found: &Versions, terminal: Terminal) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(terminal.width).unwrap_or(u16::MAX));
     let lines = table.to_string();
-    sanitized(&lines.lines().map(|line| format!("{}\n", line.trim())).collect::<String>())
+    masked(&lines.lines().map(|line| format!("{}\n", line.trim())).collect::<String>())
 }
 
 fn way(offer: &Offer) -> String {

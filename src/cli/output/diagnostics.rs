@@ -5,8 +5,8 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::cli::output::terminal::sanitized;
 use crate::lang::{Code, Diagnostic, Diagnostics, Label, Severity, Source};
+use crate::text::safe::masked;
 
 /// Longest line that a snippet carries, in bytes; a longer one is cut at both ends of the place.
 const MAX_SNIPPET_BYTES: usize = 400;
@@ -120,11 +120,7 @@ fn range(source: &Source, label: &Label) -> Range {
         Position { line, column, byte }
     };
     let place = label.span.range();
-    Range {
-        filename: sanitized(&source.path),
-        start: position(place.start),
-        end: position(place.end),
-    }
+    Range { filename: masked(&source.path), start: position(place.start), end: position(place.end) }
 }
 
 /// The line on which the place begins, or as much around the place as is short enough.
@@ -138,7 +134,7 @@ fn snippet(source: &Source, label: &Label) -> Snippet {
     let start = floor(text, line_start.max(earliest));
     let end = floor(text, line_end.min(start + MAX_SNIPPET_BYTES));
     Snippet {
-        code: sanitized(&text[start..end]),
+        code: masked(&text[start..end]),
         start_line: source.line_column(at).0,
         highlight_start_offset: at - start,
         highlight_end_offset: place.end.clamp(at, end.max(at)) - start,

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::cli::output::terminal::{self, Terminal, sanitized};
+use crate::cli::output::terminal::{self, Terminal};
 use crate::journal::{Event, Failure, FailureClass, Record};
 use crate::model::Address;
 use crate::run::Progress;
+use crate::text::safe::masked;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Live {
     }
 
     pub fn progress(&mut self, progress: &Progress) {
-        let message = sanitized(&progress.message);
+        let message = masked(&progress.message);
         let mode = self.mode;
         let Some(running) = self.running.get_mut(&progress.step) else { return };
         if running.last == message {
@@ -179,7 +180,7 @@ impl Live {
             Event::RunPaused { reason } => format!("paused: {reason}"),
             Event::RunFinished { status } => format!("run {}", status.text()),
         };
-        Some(sanitized(&line))
+        Some(masked(&line))
     }
 }
 

@@ -74,36 +74,9 @@ fn to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Text from elsewhere with every character that could drive a terminal replaced by one of the same length in
-/// UTF-8, so that byte offsets into it stay right. Line ends and tabs stay.
-pub fn sanitized(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            '\r' => ' ',
-            '\0'..='\u{1f}' | '\u{7f}' => '?',
-            '\u{80}'..='\u{9f}' => '¿',
-            // Bidirectional controls reorder what a reviewer sees.
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => '\u{fffd}',
-            other => other,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sanitizing_keeps_offsets_and_drops_controls() {
-        let hostile = "a\u{1b}[31mred\u{9b}\u{202e}x\r\n\tend\u{7f}\u{feff}";
-        let clean = sanitized(hostile);
-        assert_eq!(clean.len(), hostile.len());
-        assert_eq!(clean, "a?[31mred¿\u{fffd}x \n\tend?\u{fffd}");
-    }
 
     #[test]
     fn no_color_wins_and_widths_are_bounded() {

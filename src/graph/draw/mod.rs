@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::sealed::{StepGraph, during};
 use crate::model::{Address, Hop, StepKind};
+use crate::text::safe::{is_unsafe, shortened};
 
 /// The longest label, in characters; keys of `for_each` may be anything.
 const MAX_LABEL_CHARS: usize = 60;
@@ -104,18 +105,8 @@ fn title(hops: &[Hop], index: usize) -> String {
 
 /// Text without characters that control a terminal or the direction of reading, and of bounded length.
 fn plain(text: impl fmt::Display) -> String {
-    let text = text.to_string();
-    let mut label = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == MAX_LABEL_CHARS {
-            label.push('…');
-            break;
-        }
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        label.push(if hidden { '\u{fffd}' } else { c });
-    }
-    label
+    let text = shortened(&text.to_string(), MAX_LABEL_CHARS);
+    text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
-use super::diagnostic::{closest, shown};
+use super::diagnostic::shown;
 use super::eval::{Eval, Evaluator, Failed};
+use crate::text::closest::closest;
+use crate::text::duration;
 
 use super::syntax::{Attribute, Block, Body};
 use super::value::{Number, Reference};
-use super::{Code, Diagnostic, Span, Value, duration};
+use super::{Code, Diagnostic, Span, Value};
 use crate::model::{Address, Arg};
 
 /// The entries of an object, in order.

@@ -6,7 +6,7 @@ use semver::{Version, VersionReq};
 
 use super::{Reader, block, blocks, needed, parse_version};
 use crate::lang::config::{ChangelogConfig, Relaxation, UpgradeBlock};
-use crate::lang::diagnostic::{closest, shown};
+use crate::lang::diagnostic::shown;
 use crate::lang::eval::{Eval, Failed};
 use crate::lang::schema::RULES;
 use crate::lang::syntax::{Block, Body};
@@ -14,6 +14,7 @@ use crate::lang::{Code, Diagnostic, Span, Value};
 use crate::model::{
     Arg, DatabaseSpec, FileDigest, ReleaseSpec, ValuesPolicy, ValuesSpec, VersionOf,
 };
+use crate::text::closest::closest;
 
 /// All of them, as far as they could be read.
 #[derive(Debug, Default)]

@@ -1,10 +1,11 @@
 //! What is said of a name that stands for nothing, with what may have been meant.
 
-use crate::lang::diagnostic::{closest, shown};
+use crate::lang::diagnostic::shown;
 use crate::lang::scope::PlanScope;
 use crate::lang::syntax::Name;
 use crate::lang::{Code, Diagnostic, Span, functions, schema};
 use crate::model::StepKind;
+use crate::text::closest::closest;
 
 /// Names that expressions can begin with, besides the kinds of step.
 pub(in crate::lang) const ROOTS: [&str; 8] =

@@ -75,7 +75,7 @@ fn timeadd(a: &Arguments) -> Made {
         None => (1, &*text),
     };
     let milliseconds =
-        crate::lang::duration::parse(rest).map_err(|reason| Wrong::Argument(1, reason))?;
+        crate::text::duration::parse(rest).map_err(|reason| Wrong::Argument(1, reason))?;
     let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
     let sum = time.checked_add(SignedDuration::from_millis(sign * milliseconds));
     let sum = sum.map_err(|_| Wrong::Call("the time is out of range".to_owned()))?;

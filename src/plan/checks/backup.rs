@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Check, Report, Subject};
 use crate::model::{Address, StepSpec};
 use crate::plan::Level;
+use crate::text::bytes::bytes;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     // A step of every hop meets the same database: it is told once.
@@ -103,16 +104,4 @@ fn scratch(subject: &Subject<'_>, step: &Address, name: &str, report: &mut Repor
         let help = "grant it CREATEDB, or verify with a role that has it";
         report.find(Check::ScratchDatabase, Level::Blocking, message).step(step).help(help);
     }
-}
-
-/// `1.5 GiB`
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

@@ -1,6 +1,7 @@
 //! Lines on a terminal: colour, wrapping, signs.
 
 use crate::plan::ChangeAction;
+use crate::text::wrap::wrap;
 
 /// How to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,22 +82,4 @@ impl Page {
         };
         self.ink(ink, &action.sign().to_string())
     }
-}
-
-/// Breaks at spaces; a word that is too long stays whole, because addresses and paths are copied.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ') {
-        let current = lines.last_mut().expect("there is always a line");
-        let taken = current.chars().count();
-        if taken > 0 && taken + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            if taken > 0 {
-                current.push(' ');
-            }
-            current.push_str(word);
-        }
-    }
-    lines
 }

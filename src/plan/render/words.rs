@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use crate::lang::printable;
 use crate::model::{Arg, MigrateVia, Step, StepSpec};
 use crate::plan::{Change, EndsAt, FailureEntry, Level, PendingMigration, Plan};
+use crate::text::safe::{self, shortened};
 
+/// Characters of a text from outside that a line shows.
+const LINE_CHARS: usize = 600;
 /// Characters of a value that a line shows.
 const VALUE_CHARS: usize = 120;
 
@@ -121,16 +123,12 @@ pub(super) fn action(step: &Step) -> String {
 
 /// Text from outside on one line, without anything that drives a terminal.
 pub(super) fn line(text: &str) -> String {
-    printable(text).replace('\n', " ")
+    safe::line(&shortened(text, LINE_CHARS))
 }
 
 /// A value of a manifest on one line.
 pub(super) fn value(value: &Value) -> String {
-    let text = line(&value.to_string());
-    match text.char_indices().nth(VALUE_CHARS) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
-    }
+    shortened(&line(&value.to_string()), VALUE_CHARS)
 }
 
 /// `"a" → "b"`, `"b"`, `(sensitive value changed)`
