@@ -15,6 +15,7 @@ pub mod lang;
 pub mod model;
 pub mod path;
 pub mod plan;
+pub mod render;
 pub mod run;
 pub mod simulate;
 pub mod store;

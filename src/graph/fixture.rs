@@ -121,7 +121,7 @@ fn spec(address: &Address, depends_on: &[Address], during: Vec<Address>) -> Step
     }
 }
 
-pub(super) fn build(text: &str) -> Result<StepGraph, GraphError> {
+pub(crate) fn build(text: &str) -> Result<StepGraph, GraphError> {
     let mut builder = Builder::new();
     builder.extend(drafts(text));
     builder.seal()

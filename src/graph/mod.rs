@@ -1,4 +1,4 @@
-//! Builder → sealed step graph; ready set; drawings.
+//! Builder → sealed step graph; ready set.
 //!
 //! [`Builder`] takes steps with the edges their author wrote and adds the recommended order; what it makes is a
 //! [`StepGraph`], which has no cycle, names no missing step and never changes again. A saved plan's steps carry every
@@ -9,7 +9,6 @@
 mod build;
 mod builder;
 mod cycle;
-pub mod draw;
 mod frontier;
 mod links;
 mod order;
@@ -17,7 +16,7 @@ pub mod safety;
 mod sealed;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +24,7 @@ pub use build::{build, build_for_validation};
 pub use builder::{Builder, Draft};
 pub use cycle::Cycle;
 pub use frontier::{Frontier, Ready};
-pub use sealed::{RollbackEdge, StepGraph};
+pub use sealed::{RollbackEdge, StepGraph, during};
 
 use crate::model::Address;
 

@@ -159,7 +159,7 @@ impl StepGraph {
 }
 
 /// The steps that a probe runs beside; nothing for any other kind.
-pub(super) fn during(step: &Step) -> &[Address] {
+pub fn during(step: &Step) -> &[Address] {
     match &step.spec {
         StepSpec::Probe(probe) => &probe.during,
         StepSpec::Approve(_)

@@ -15,7 +15,6 @@ mod finding;
 mod migration;
 mod outcome;
 mod planner;
-pub mod render;
 mod rests;
 mod rollback;
 mod situation;

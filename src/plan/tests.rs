@@ -1,9 +1,10 @@
 //! Plans from the files that people start from and from recorded facts, as reviewers see them.
 
-use super::render::{self, Style};
 use super::*;
 use crate::facts::{Facts, recording};
 use crate::lang::{self, Inputs, Source};
+use crate::render::page::Style;
+use crate::render::plan as render;
 
 const MINOR: &str = include_str!("../../plans/orthid-2.7.hcl");
 const PATCH: &str = include_str!("../../plans/orthid-2.7.1.hcl");

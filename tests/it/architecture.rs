@@ -19,10 +19,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("run", &["model", "journal", "plan", "graph", "lang", "store"]),
     ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
     ("simulate", &["model", "journal", "plan", "run", "store"]),
+    ("render", &["text", "model", "journal", "lang", "graph", "plan", "run", "simulate"]),
 ];
 
 /// The modules that compute and nothing else, and what they must not mention.
-const PURE: &[&str] = &["text", "lang", "model", "path", "graph", "plan"];
+const PURE: &[&str] = &["text", "lang", "model", "path", "graph", "plan", "render"];
 const EFFECTS: &str = r"\b(tokio|sqlx|rusqlite|kube|reqwest|indicatif)::|std::(fs|env|process|net)\b|SystemTime|Instant::now";
 
 fn sources(module: &str) -> Vec<PathBuf> {

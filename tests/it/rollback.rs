@@ -18,7 +18,7 @@ fn a_run_that_ended_well_is_undone_when_asked() {
     assert_eq!(desk.lines(), ["began", "done", "after", "undone"]);
     assert_eq!(desk.status()["outcome"], "rolled_back");
     let log = desk.run(&["log"]).code(0).stdout;
-    assert!(log.contains("rollback_requested by ada@"), "{log}");
+    assert!(log.contains("rollback requested by ada@"), "{log}");
     desk.run(&["rollback", "-auto-approve"]).code(1).says("has ended (rolled back)");
     assert_eq!(desk.lines().len(), 4);
 }

@@ -9,7 +9,8 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::plan_text::{self, PlanText};
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::write::{Readers, write};
-use crate::graph::{self, draw};
+use crate::graph;
+use crate::render::graph as draw;
 
 /// Draw a plan's steps, their order and their rollback edges
 #[derive(clap::Args, Debug)]

@@ -15,7 +15,9 @@ use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::facts::{Facts, recording};
 use crate::lang::Config;
-use crate::plan::{self, Plan, SavedPlan, render};
+use crate::plan::{self, Plan, SavedPlan};
+use crate::render::page::Style;
+use crate::render::plan as render;
 use crate::world::{Environment, Redactor};
 
 /// Largest recording of facts, in bytes.
@@ -93,8 +95,8 @@ pub fn write_page(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> {
     write(path, render::html(saved).as_bytes(), Readers::Everyone)
 }
 
-pub fn style(terminal: Terminal) -> render::Style {
-    render::Style { colour: terminal.stdout_color, width: terminal.width }
+pub fn style(terminal: Terminal) -> Style {
+    Style { colour: terminal.stdout_color, width: terminal.width }
 }
 
 fn exit_of(plan: &Plan, detailed: bool) -> Exit {

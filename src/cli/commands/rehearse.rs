@@ -3,14 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
-use serde_json::{Value, json};
-
 use crate::cli::Context;
 use crate::cli::commands::plan as planning;
 use crate::cli::commands::wait;
-use crate::cli::output::terminal::{self, Terminal};
+use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
@@ -19,8 +15,9 @@ use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::state::StateArgs;
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::simulate::{Kills, Rehearsal, Row, rehearse};
-use crate::text::safe::masked;
+use crate::render::rehearsal;
+use crate::simulate::{Rehearsal, rehearse};
+use crate::text::closest::closest;
 use crate::world::Redactor;
 
 /// Rehearse a plan in a simulated world: every step failing, orthid killed at every moment
@@ -63,13 +60,13 @@ pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         true => plan.steps.iter().map(|step| step.address.clone()).collect(),
         false => known(&plan, &args.fail)?,
     };
-    let rehearsal = rehearse(&plan, &failing, args.crash_everywhere);
+    let outcome = rehearse(&plan, &failing, args.crash_everywhere);
     let text = match args.json {
-        true => format!("{:#}\n", to_json(&plan, &rehearsal)),
-        false => plain(&plan, &rehearsal, cx.terminal),
+        true => format!("{:#}\n", rehearsal::json(&plan, &outcome)),
+        false => rehearsal::text(&plan, &outcome, cx.terminal.width),
     };
     terminal::result(&text)?;
-    match broken(&rehearsal) {
+    match broken(&outcome) {
         None => Ok(Exit::Done),
         Some(promise) => Err(CommandError::with_help(
             format!("the rehearsal broke a promise of orthid's: {promise}"),
@@ -96,14 +93,13 @@ fn known(plan: &Plan, wanted: &[Address]) -> Result<Vec<Address>, CommandError> 
         if names.contains(&name) {
             continue;
         }
-        let close = names.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name))
-        });
-        let help = match close {
-            Some(close) => {
-                format!("did you mean `{close}`? The plan's steps: {}", names.join(", "))
-            }
-            None => "the plan has no step".to_owned(),
+        let listed = match names.is_empty() {
+            true => "the plan has no step".to_owned(),
+            false => format!("the plan's steps: {}", names.join(", ")),
+        };
+        let help = match closest(&name, names.iter().map(String::as_str)) {
+            Some(close) => format!("did you mean `{close}`? {listed}"),
+            None => listed,
         };
         return Err(CommandError::with_help(format!("the plan has no step `{name}`"), help));
     }
@@ -117,123 +113,5 @@ fn broken(rehearsal: &Rehearsal) -> Option<String> {
     let others = rehearsal.kills.iter().flat_map(|kills| &kills.other);
     troubles.next().or_else(|| {
         others.map(|(moment, how)| format!("killed at {moment}, it ended otherwise: {how}")).next()
-    })
-}
-
-fn list(steps: &[Address]) -> String {
-    match steps.is_empty() {
-        true => "—".to_owned(),
-        false => steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-    }
-}
-
-fn ends(row: &Row) -> &'static str {
-    match row.status {
-        Some(status) => status.text(),
-        None if row.trouble.is_empty() => "waits for an approval",
-        None => "does not come to an end",
-    }
-}
-
-fn failing(row: &Row) -> String {
-    row.failing.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
-}
-
-fn point_of_no_return(plan: &Plan) -> Option<String> {
-    plan.point_of_no_return.as_ref().map(|point| format!("{}: {}", point.step, point.reason))
-}
-
-fn plain(plan: &Plan, rehearsal: &Rehearsal, terminal: Terminal) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["fails", "the run ends", "undone", "stays"]);
-    for row in std::iter::once(&rehearsal.smooth).chain(&rehearsal.rows) {
-        table.add_row([failing(row), ends(row).to_owned(), list(&row.undone), list(&row.left)]);
-    }
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(terminal.width).unwrap_or(u16::MAX));
-    let mut text = format!("{table}\n\n");
-    let point = point_of_no_return(plan).unwrap_or_else(|| "none".to_owned());
-    text.push_str(&format!("Point of no return: {point}\n"));
-    if let Some(step) = &rehearsal.first_that_stays
-        && plan.point_of_no_return.is_none()
-    {
-        text.push_str(&format!("What {step} does stays when a later step fails.\n"));
-    }
-    if let Some(kills) = &rehearsal.kills {
-        text.push_str(&format!(
-            "Killed at {} moments and resumed: {} times the same end.\n",
-            kills.moments, kills.same
-        ));
-    }
-    let asked = asked(rehearsal);
-    if asked.is_empty() {
-        text.push_str("A person is never needed.\n");
-    } else {
-        text.push_str("\nA person is needed where\n");
-    }
-    for Asked { when, step, question } in asked {
-        text.push_str(&format!("  {when}: {step}\n    {question}\n"));
-    }
-    masked(&text)
-}
-
-/// A state in which a person would be needed.
-struct Asked {
-    when: String,
-    step: String,
-    question: String,
-}
-
-fn asked(rehearsal: &Rehearsal) -> Vec<Asked> {
-    let rows = std::iter::once(&rehearsal.smooth).chain(&rehearsal.rows);
-    let failing = rows.flat_map(|row| {
-        row.asked.iter().map(|(step, question)| Asked {
-            when: format!("{} fails", self::failing(row)),
-            step: step.to_string(),
-            question: question.clone(),
-        })
-    });
-    let killed = rehearsal.kills.iter().flat_map(|kills| &kills.asked);
-    let killed = killed.map(|(moment, step, question)| Asked {
-        when: format!("orthid is killed at {moment}"),
-        step: step.to_string(),
-        question: question.clone(),
-    });
-    failing.chain(killed).collect()
-}
-
-fn to_json(plan: &Plan, rehearsal: &Rehearsal) -> Value {
-    let row = |row: &Row| {
-        json!({
-            "fails": row.failing,
-            "status": row.status,
-            "undone": row.undone,
-            "stays": row.left,
-            "trouble": row.trouble,
-        })
-    };
-    let kills = |kills: &Kills| {
-        let other = kills.other.iter().map(|(moment, end)| json!({"moment": moment, "end": end}));
-        json!({
-            "moments": kills.moments,
-            "same_end": kills.same,
-            "other_end": other.collect::<Vec<_>>(),
-        })
-    };
-    let asked: Vec<Value> = asked(rehearsal)
-        .into_iter()
-        .map(|Asked { when, step, question }| {
-            json!({"when": when, "step": step, "question": question})
-        })
-        .collect();
-    json!({
-        "format_version": 1,
-        "smooth": row(&rehearsal.smooth),
-        "failures": rehearsal.rows.iter().map(row).collect::<Vec<_>>(),
-        "point_of_no_return": plan.point_of_no_return,
-        "first_that_stays": rehearsal.first_that_stays,
-        "kills": rehearsal.kills.as_ref().map(kills),
-        "person_needed": asked,
     })
 }

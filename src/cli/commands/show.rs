@@ -8,7 +8,7 @@ use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::saved;
-use crate::plan::render;
+use crate::render::plan as render;
 
 /// Show a saved plan
 #[derive(clap::Args, Debug)]

@@ -9,8 +9,7 @@ use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
 use crate::cli::shared::state::{State, StateArgs, store_error};
-use crate::journal::RunStatus;
-use crate::run::{Report, Standing, StepOutcome};
+use crate::render::report as render;
 use crate::store::Lease;
 use crate::text::safe::masked;
 
@@ -55,11 +54,11 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
         .collect();
     let text = match args.json {
         true => {
-            let mut document = report::to_json(&report);
+            let mut document = render::json(&report);
             document["leases"] = json!(held);
             format!("{document:#}\n")
         }
-        false => plain(&report, &held),
+        false => render::status(&report, &held),
     };
     terminal::result(&text)?;
     Ok(Exit::Done)
@@ -68,41 +67,6 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
 /// A holder that died leaves a lease that expires.
 fn is_alive(lease: &Lease) -> bool {
     lease.expires_at.parse().is_ok_and(|expires: jiff::Timestamp| expires > facts::now())
-}
-
-fn plain(report: &Report, held: &[String]) -> String {
-    let done = |step: &&crate::run::StepReport| {
-        matches!(
-            step.outcome,
-            StepOutcome::Succeeded | StepOutcome::Adopted | StepOutcome::Skipped(_)
-        )
-    };
-    let finished = report.steps.iter().filter(done).count();
-    let mut text = format!(
-        "run {}  {}{}\n{}: {finished} of {} steps done\n",
-        report.run,
-        report.plan,
-        report.versions.as_ref().map(|v| format!(" {v}")).unwrap_or_default(),
-        report::standing_text(report.standing),
-        report.steps.len(),
-    );
-    for step in &report.steps {
-        text.push_str(&format!("  {:<20} {}\n", step.outcome.text(), step.address));
-    }
-    for holder in held {
-        text.push_str(&format!("lease held by {holder}\n"));
-    }
-    let resumable = match report.standing {
-        Standing::Open | Standing::Paused => true,
-        Standing::Finished(status) => status == RunStatus::Stuck,
-    };
-    if resumable && held.is_empty() {
-        text.push_str(&format!(
-            "go on with `orthid resume {0}`, or undo it with `orthid rollback {0}`\n",
-            report.run
-        ));
-    }
-    masked(&text)
 }
 
 async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
@@ -118,7 +82,7 @@ async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
                 .iter()
                 .map(|(run, standing)| {
                     json!({"run": run.id.0, "subject": run.subject, "created_at": run.created_at,
-                           "outcome": report::standing_code(*standing)})
+                           "outcome": render::standing_code(*standing)})
                 })
                 .collect();
             format!("{:#}\n", json!({"format_version": 1, "runs": rows}))
@@ -126,7 +90,7 @@ async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
         false => rows
             .iter()
             .map(|(run, standing)| {
-                let standing = report::standing_text(*standing);
+                let standing = render::standing_text(*standing);
                 format!("{}  {}  {}  {standing}\n", run.id, run.created_at, run.subject)
             })
             .collect(),

@@ -1,7 +1,6 @@
 //! `orthid validate`: everything that is wrong with a plan's text, without a cluster.
 
 use crate::cli::Context;
-use crate::cli::output::diagnostics;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::{CommandError, Problem};
 use crate::cli::shared::exit::Exit;
@@ -9,6 +8,7 @@ use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::graph;
 use crate::lang::{Diagnostics, Severity};
+use crate::render::diagnostics;
 
 /// Check a plan's text, without a cluster
 #[derive(clap::Args, Debug)]

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::output::terminal::{self, Terminal};
-use crate::journal::{Event, Failure, FailureClass, Record};
+use crate::journal::{Event, Record};
 use crate::model::Address;
+use crate::render::event::{json_head, json_line, sentence};
 use crate::run::Progress;
+use crate::text::duration;
 use crate::text::safe::masked;
 
 /// How a run is shown.
@@ -134,7 +136,7 @@ impl Live {
         let expected = self
             .expected
             .get(step)
-            .map(|expected| format!(" of about {}", human(*expected)))
+            .map(|expected| format!(" of about {}", duration::print(*expected)))
             .unwrap_or_default();
         let template = format!("  {{spinner}} {{prefix}} [{{elapsed}}{expected}] {{wide_msg}}");
         let style = ProgressStyle::with_template(&template)
@@ -144,43 +146,13 @@ impl Live {
         bar
     }
 
-    /// One line for a person, or none where the event says nothing new to one.
+    /// One line for a person; none for an event that says nothing new to one who watches.
     fn line(&self, event: &Event) -> Option<String> {
-        let took = |step: &Address| {
-            self.running
-                .get(step)
-                .map(|running| format!(" after {}", human(running.since.elapsed())))
-                .unwrap_or_default()
-        };
-        let line = match event {
-            Event::RunCreated { steps, .. } => format!("run created: {steps} steps"),
-            Event::LeaseTaken { .. } => return None,
-            Event::RollbackRequested { .. } => "rolling back".to_owned(),
-            Event::StepStarted { step, attempt: 1, .. } => format!("{step}: started"),
-            Event::StepStarted { step, attempt, .. } => format!("{step}: attempt {attempt}"),
-            Event::StepSucceeded { step, adopted: true, .. } => {
-                format!("{step}: already done, adopted")
-            }
-            Event::StepSucceeded { step, adopted: false, .. } => {
-                format!("{step}: succeeded{}", took(step))
-            }
-            Event::StepFailed { step, failure } => {
-                format!("{step}: failed{} {}", took(step), failure_text(failure))
-            }
-            Event::StepSkipped { step, reason } => format!("{step}: skipped: {reason}"),
-            Event::UndoStarted { step, .. } => format!("{step}: undoing"),
-            Event::UndoSucceeded { step } => format!("{step}: undone{}", took(step)),
-            Event::UndoFailed { step, failure } => {
-                format!("{step}: undo failed {}", failure_text(failure))
-            }
-            Event::ApprovalGiven { step, by, .. } => format!("{step}: approved by {by}"),
-            Event::AnswerGiven { step, by, happened } => {
-                format!("{step}: {}, says {by}", if *happened { "done" } else { "not done" })
-            }
-            Event::RunPaused { reason } => format!("paused: {reason}"),
-            Event::RunFinished { status } => format!("run {}", status.text()),
-        };
-        Some(masked(&line))
+        if matches!(event, Event::LeaseTaken { .. }) {
+            return None;
+        }
+        let running = event.step().and_then(|step| self.running.get(step));
+        Some(sentence(event, running.map(|running| running.since.elapsed())))
     }
 }
 
@@ -189,93 +161,5 @@ impl Drop for Live {
         for running in self.running.values() {
             running.bar.finish_and_clear();
         }
-    }
-}
-
-/// A failure as one paragraph.
-pub fn failure_text(failure: &Failure) -> String {
-    let Failure { class, message, help, evidence } = failure;
-    let mut text = format!("({}): {message}", class_text(*class));
-    if let Some(help) = help {
-        text.push_str("\n    help: ");
-        text.push_str(help);
-    }
-    for path in evidence {
-        text.push_str("\n    evidence: ");
-        text.push_str(path);
-    }
-    text
-}
-
-pub fn class_text(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Transient => "transient",
-        FailureClass::Permanent => "permanent",
-        FailureClass::Unknown => "outcome unknown",
-    }
-}
-
-/// `820ms`, `4.2s`, `3m 05s`.
-pub fn human(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{}ms", duration.as_millis()),
-        1..60 => format!("{:.1}s", duration.as_secs_f64()),
-        60.. => format!("{}m {:02}s", seconds / 60, seconds % 60),
-    }
-}
-
-/// The first line of every JSON stream of events.
-pub fn json_head() -> String {
-    let head = serde_json::json!({
-        "type": "version",
-        "orthid": env!("CARGO_PKG_VERSION"),
-        "format_version": 1,
-    });
-    format!("{head}\n")
-}
-
-/// The machine-readable form of a record: `type` first, then where and when, then the event's own fields.
-pub fn json_line(record: &Record) -> serde_json::Value {
-    let Record { run, seq, epoch, at, event, previous: _ } = record;
-    let mut line = serde_json::to_value(event).expect("an event is plain data");
-    let fields = line.as_object_mut().expect("an event is an object");
-    fields.insert("run".into(), run.0.clone().into());
-    fields.insert("seq".into(), (*seq).into());
-    fields.insert("epoch".into(), (*epoch).into());
-    fields.insert("at".into(), at.clone().into());
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::RunId;
-    use crate::model::StepKind;
-
-    #[test]
-    fn durations_read_as_people_say_them() {
-        let cases = [(Duration::from_millis(820), "820ms"), (Duration::from_millis(4_200), "4.2s")];
-        for (duration, expected) in cases {
-            assert_eq!(human(duration), expected);
-        }
-        assert_eq!(human(Duration::from_secs(185)), "3m 05s");
-    }
-
-    #[test]
-    fn a_json_line_carries_type_run_seq_time_and_step() {
-        let record = Record {
-            run: RunId("r".into()),
-            seq: 7,
-            epoch: 2,
-            at: "2026-01-02T03:04:05Z".into(),
-            event: Event::UndoSucceeded { step: Address::new(StepKind::Roll, "app") },
-            previous: "00".into(),
-        };
-        let expected = serde_json::json!({
-            "type": "undo_succeeded", "step": "roll.app", "run": "r", "seq": 7, "epoch": 2,
-            "at": "2026-01-02T03:04:05Z",
-        });
-        assert_eq!(json_line(&record), expected);
     }
 }

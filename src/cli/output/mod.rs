@@ -1,5 +1,4 @@
 //! What commands print, and where.
 
-pub mod diagnostics;
 pub mod live;
 pub mod terminal;

@@ -5,8 +5,10 @@
 use std::fmt::Write;
 
 use super::changes::grouped;
-use super::words::{self, count};
 use crate::plan::{ChangeAction, HopDiff, Level, Plan, SavedPlan};
+use crate::render::escape::{code, escaped, fence};
+use crate::render::words::{self, count};
+use crate::text::duration;
 
 /// Rows of a table; hosts cut long comments off in the middle.
 const LISTED: usize = 100;
@@ -126,7 +128,7 @@ fn steps(plan: &Plan, out: &mut String) -> std::fmt::Result {
         let edge = plan.rollback_edges.iter().find(|edge| edge.step == step.address);
         let undo = edge.map_or_else(String::new, |edge| escaped(&edge.action));
         let expected = plan.expected_ms.get(&step.address);
-        let expected = expected.map(|ms| format!(" (about {})", words::duration(*ms)));
+        let expected = expected.map(|ms| format!(" (about {})", duration::print_ms(*ms)));
         writeln!(
             out,
             "| {} | {}{} | {undo} |",
@@ -251,9 +253,7 @@ fn diff_sign(action: ChangeAction) -> char {
 }
 
 fn folded(title: &str, lines: &[String], out: &mut String) -> std::fmt::Result {
-    // Longer than any run of backticks inside.
-    let ticks = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0).max(2) + 1;
-    let fence = "`".repeat(ticks);
+    let fence = fence(lines);
     writeln!(out, "<details><summary>{title}</summary>\n\n{fence}diff")?;
     for line in lines.iter().take(LISTED * 5) {
         writeln!(out, "{line}")?;
@@ -288,49 +288,4 @@ fn changelog(plan: &Plan, out: &mut String) -> std::fmt::Result {
         writeln!(out)?;
     }
     writeln!(out, "</details>\n")
-}
-
-/// Text as text: nothing of it is markup, a link, a cell or a mention.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in words::line(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            // A zero-width joiner would hide; an entity is shown as the sign and mentions nobody.
-            '@' => out.push_str("&#64;"),
-            '#' => out.push_str("&#35;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A code span that its content can't end.
-fn code(text: &str) -> String {
-    let text = words::line(text).replace('|', "\\|");
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{ticks}{pad}{text}{pad}{ticks}")
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_from_outside_is_not_markup() {
-        assert_eq!(escaped("<b>@all</b> | `x`"), r"&lt;b&gt;&#64;all&lt;/b&gt; \| \`x\`");
-        assert_eq!(code("a`b"), "``a`b``");
-        assert_eq!(code("`a"), "`` `a ``");
-    }
 }

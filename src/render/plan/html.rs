@@ -6,11 +6,12 @@
 use askama::Template;
 
 use super::changes::grouped;
-use super::words::{self, count};
 use crate::graph::StepGraph;
-use crate::graph::draw::{self, Format};
 use crate::model::Address;
 use crate::plan::{ChangeAction, HopDiff, Level, ObjectChange, Plan, Rests, SavedPlan};
+use crate::render::graph::{self, Format};
+use crate::render::words::{self, count};
+use crate::text::duration;
 
 /// A drawing of more steps than this helps nobody.
 const DRAWN: usize = 300;
@@ -152,7 +153,7 @@ fn drawing(plan: &Plan) -> Option<String> {
         return None;
     }
     let graph = StepGraph::from_steps(plan.steps.clone()).ok()?;
-    Some(draw::draw(&graph, &plan.hops, Format::Svg))
+    Some(graph::draw(&graph, &plan.hops, Format::Svg))
 }
 
 fn step_row(plan: &Plan, step: &crate::model::Step) -> StepRow {
@@ -163,7 +164,7 @@ fn step_row(plan: &Plan, step: &crate::model::Step) -> StepRow {
         action: words::action(step),
         description: step.description.clone().unwrap_or_default(),
         undo: edge.map(|edge| edge.action.clone()).unwrap_or_default(),
-        expected: expected.map(|ms| words::duration(*ms)).unwrap_or_default(),
+        expected: expected.map(|ms| duration::print_ms(*ms)).unwrap_or_default(),
     }
 }
 

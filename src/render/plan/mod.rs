@@ -6,12 +6,9 @@ mod changes;
 mod html;
 mod json;
 mod markdown;
-mod page;
 mod text;
-mod words;
 
 pub use html::html;
 pub use json::{FORMAT_VERSION as JSON_FORMAT_VERSION, json};
 pub use markdown::markdown;
-pub use page::Style;
 pub use text::text;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::model::{Arg, MigrateVia, Step, StepSpec};
 use crate::plan::{Change, EndsAt, FailureEntry, Level, PendingMigration, Plan};
+use crate::text::duration;
 use crate::text::safe::{self, shortened};
 
 /// Characters of a text from outside that a line shows.
@@ -13,7 +14,7 @@ const VALUE_CHARS: usize = 120;
 
 /// What becomes of a step's effect when the run fails after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reversibility {
+pub(crate) enum Reversibility {
     /// It changes nothing that would have to be undone.
     NoEffect,
     /// It is undone.
@@ -27,7 +28,7 @@ pub(super) enum Reversibility {
 }
 
 impl Reversibility {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Reversibility::NoEffect => "no_effect",
             Reversibility::Undone => "undone",
@@ -37,7 +38,7 @@ impl Reversibility {
         }
     }
 
-    pub(super) fn of(plan: &Plan, step: &Step) -> Reversibility {
+    pub(crate) fn of(plan: &Plan, step: &Step) -> Reversibility {
         if step.rollback.is_some() {
             return Reversibility::Undone;
         }
@@ -63,7 +64,7 @@ impl Reversibility {
 }
 
 /// What a step does, in a line.
-pub(super) fn action(step: &Step) -> String {
+pub(crate) fn action(step: &Step) -> String {
     let words = match &step.spec {
         StepSpec::Approve(approve) => match approve.keys.len() {
             0 => "wait for a yes at the terminal".to_owned(),
@@ -105,7 +106,7 @@ pub(super) fn action(step: &Step) -> String {
             format!(
                 "request {} every {} beside {}",
                 probe.request.name,
-                duration(probe.every_ms),
+                duration::print_ms(probe.every_ms),
                 during.join(", ")
             )
         }
@@ -122,17 +123,17 @@ pub(super) fn action(step: &Step) -> String {
 }
 
 /// Text from outside on one line, without anything that drives a terminal.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     safe::line(&shortened(text, LINE_CHARS))
 }
 
 /// A value of a manifest on one line.
-pub(super) fn value(value: &Value) -> String {
+pub(crate) fn value(value: &Value) -> String {
     shortened(&line(&value.to_string()), VALUE_CHARS)
 }
 
 /// `"a" → "b"`, `"b"`, `(sensitive value changed)`
-pub(super) fn change(change: &Change) -> String {
+pub(crate) fn change(change: &Change) -> String {
     if change.sensitive {
         return "(sensitive value changed)".to_owned();
     }
@@ -143,22 +144,8 @@ pub(super) fn change(change: &Change) -> String {
     }
 }
 
-/// `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`
-pub(super) fn duration(ms: u64) -> String {
-    let seconds = (ms + 500) / 1_000;
-    match (ms, seconds) {
-        (0..1_000, _) => format!("{ms} ms"),
-        (_, 0..60) => format!("{seconds} s"),
-        (_, 60..3_600) => match seconds % 60 {
-            0 => format!("{} min", seconds / 60),
-            rest => format!("{} min {rest} s", seconds / 60),
-        },
-        (_, _) => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
 /// Where a failure leads.
-pub(super) fn ends_at(entry: &FailureEntry) -> String {
+pub(crate) fn ends_at(entry: &FailureEntry) -> String {
     match &entry.ends_at {
         EndsAt::Start => "as before the run".to_owned(),
         EndsAt::OldAppOnNewSchema => "old app serving, on the newer schema".to_owned(),
@@ -170,7 +157,7 @@ pub(super) fn ends_at(entry: &FailureEntry) -> String {
 }
 
 /// The word that `--json` has for it.
-pub(super) fn ends_at_word(ends_at: &EndsAt) -> String {
+pub(crate) fn ends_at_word(ends_at: &EndsAt) -> String {
     match ends_at {
         EndsAt::Start => "start".to_owned(),
         EndsAt::OldAppOnNewSchema => "old_app_on_new_schema".to_owned(),
@@ -181,7 +168,7 @@ pub(super) fn ends_at_word(ends_at: &EndsAt) -> String {
     }
 }
 
-pub(super) fn compatibility(migration: &PendingMigration) -> &'static str {
+pub(crate) fn compatibility(migration: &PendingMigration) -> &'static str {
     match migration.backward_compatible {
         Some(true) => "backward compatible",
         Some(false) => "NOT backward compatible",
@@ -190,11 +177,11 @@ pub(super) fn compatibility(migration: &PendingMigration) -> &'static str {
 }
 
 /// `1 step`, `2 steps`
-pub(super) fn count(number: usize, one: &str) -> String {
+pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-pub(super) fn level_counts(plan: &Plan) -> Vec<(Level, usize)> {
+pub(crate) fn level_counts(plan: &Plan) -> Vec<(Level, usize)> {
     let count = |level| plan.findings.iter().filter(|finding| finding.level == level).count();
     [Level::Blocking, Level::Warning, Level::Note]
         .into_iter()
@@ -204,7 +191,7 @@ pub(super) fn level_counts(plan: &Plan) -> Vec<(Level, usize)> {
 }
 
 /// The last line: what the plan comes to.
-pub(super) fn total(plan: &Plan) -> String {
+pub(crate) fn total(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         return match &plan.upgrade {
             Some(upgrade) => format!("No changes. {} is installed already.", upgrade.to),
@@ -232,7 +219,7 @@ pub(super) fn total(plan: &Plan) -> String {
 }
 
 /// May it be applied, and what stands in the way?
-pub(super) fn verdict(plan: &Plan) -> String {
+pub(crate) fn verdict(plan: &Plan) -> String {
     let counts = level_counts(plan);
     let of = |level| counts.iter().find(|(l, _)| *l == level).map_or(0, |(_, count)| *count);
     let warnings = match of(Level::Warning) {

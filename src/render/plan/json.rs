@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::words::{self, Reversibility};
 use crate::plan::{Change, EndsAt, HopDiff, NameChange, ObjectChange, Plan, Rests, SavedPlan};
+use crate::render::words::{self, Reversibility};
 
 /// Version of the document's format.
 pub const FORMAT_VERSION: u32 = 1;

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::changes::grouped;
-use super::page::{Ink, Page, Style};
-use super::words::{self, count, line};
 use crate::plan::{ChangeAction, EndsAt, Finding, HopDiff, Level, ObjectChange, Plan, SavedPlan};
+use crate::render::page::{Ink, Page, Style};
+use crate::render::words::{self, count, line};
+use crate::text::duration;
 
 /// Steps and entries that a text lists; a runbook may have a hundred thousand.
 const LISTED: usize = 200;
@@ -258,7 +259,7 @@ impl Page {
         for step in shown {
             let name = format!("{:<column$}", line(&step.address.to_string()));
             let expected = plan.expected_ms.get(&step.address);
-            let expected = expected.map(|ms| format!(" (about {})", words::duration(*ms)));
+            let expected = expected.map(|ms| format!(" (about {})", duration::print_ms(*ms)));
             let text = format!("{}{}", words::action(step), expected.unwrap_or_default());
             let lead = format!("  {}  ", self.ink(Ink::Cyan, &name));
             self.wrapped(&lead, 4 + name.chars().count(), &text, None);
@@ -306,7 +307,7 @@ impl Page {
                 self.wrapped("    lost     ", 13, &line(lost), Some(Ink::Red));
             }
             if let Some(ms) = entry.undo_ms {
-                self.row(&format!("    takes    about {}", words::duration(ms)));
+                self.row(&format!("    takes    about {}", duration::print_ms(ms)));
             }
         }
         self.promises(plan);

@@ -8,11 +8,12 @@ mod layout;
 mod mermaid;
 mod svg;
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::sealed::{StepGraph, during};
+use crate::graph::{StepGraph, during};
 use crate::model::{Address, Hop, StepKind};
-use crate::text::safe::{is_unsafe, shortened};
+use crate::text::safe::{masked, shortened};
 
 /// The longest label, in characters; keys of `for_each` may be anything.
 const MAX_LABEL_CHARS: usize = 60;
@@ -64,7 +65,9 @@ struct Rollback {
 
 impl Picture {
     fn of(graph: &StepGraph, hops: &[Hop]) -> Picture {
-        let number = |address: &Address| graph.number(address).map(|n| n as usize);
+        let steps = graph.steps().iter().enumerate();
+        let numbers: HashMap<&Address, usize> = steps.map(|(n, step)| (&step.address, n)).collect();
+        let number = |address: &Address| numbers.get(address).copied();
         let mut picture = Picture {
             nodes: Vec::with_capacity(graph.len()),
             edges: Vec::new(),
@@ -72,7 +75,7 @@ impl Picture {
             rollbacks: Vec::new(),
             hops: Vec::new(),
         };
-        let mut members: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+        let mut members: BTreeMap<usize, Vec<usize>> = Default::default();
         for (n, step) in graph.steps().iter().enumerate() {
             picture.nodes.push(Node {
                 label: plain(&step.address),
@@ -105,8 +108,7 @@ fn title(hops: &[Hop], index: usize) -> String {
 
 /// Text without characters that control a terminal or the direction of reading, and of bounded length.
 fn plain(text: impl fmt::Display) -> String {
-    let text = shortened(&text.to_string(), MAX_LABEL_CHARS);
-    text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
+    masked(&shortened(&text.to_string(), MAX_LABEL_CHARS)).replace(['\n', '\t'], " ")
 }
 
 #[cfg(test)]
