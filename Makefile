@@ -32,7 +32,7 @@ lint: ## Check formatting and lints, warnings denied
 
 .PHONY: bench
 bench: ## Measure against Terraform, the disk and DBOS, side by side
-	@examples/bench/run
+	@benches/run
 
 .PHONY: soak
 soak: ## 100,000 seeded schedules through the simulated world

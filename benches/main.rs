@@ -1,5 +1,4 @@
-//! Measures orthid side by side with Terraform, the disk and DBOS, and prints one table. `examples/bench/run` builds and
-//! starts it.
+//! Measures orthid side by side with Terraform, the disk and DBOS, and prints one table. `benches/run` builds and starts it.
 //!
 //! Where two things are compared they take turns, so that a busy machine slows both.
 
@@ -12,11 +11,11 @@
 
 mod disk;
 mod engine;
-#[path = "../../tests/it/support/hostile.rs"]
+#[path = "../tests/it/support/hostile.rs"]
 mod hostile;
 mod plans;
 #[allow(dead_code, reason = "tests use more of it")]
-#[path = "../../tests/it/support/postgres.rs"]
+#[path = "../tests/it/support/postgres.rs"]
 mod postgres;
 mod process;
 mod stats;
@@ -30,8 +29,8 @@ use stats::{Report, Samples, Wanted, number};
 /// Measure orthid against Terraform, the disk and DBOS.
 #[derive(Parser)]
 struct Args {
-    /// The orthid that is measured, a release build.
-    #[arg(long)]
+    /// The orthid that is measured; the one that was built with this by default.
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_orthid"))]
     orthid: PathBuf,
     /// A Python that has DBOS.
     #[arg(long)]
@@ -39,6 +38,10 @@ struct Args {
     /// A tenth of the steps: to see that everything works.
     #[arg(long)]
     quick: bool,
+    /// Given by `cargo bench` to every benchmark.
+    #[allow(dead_code, reason = "it says nothing that is not known")]
+    #[arg(long, hide = true)]
+    bench: bool,
     /// What to measure; everything by default.
     sections: Vec<String>,
 }
@@ -289,7 +292,7 @@ impl Bench {
         let (mut ours, mut theirs) = (Samples::default(), Samples::default());
         let url = server.database();
         let dbos = server.database();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bench/dbos_steps.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dbos_steps.py");
         for _ in 0..5 {
             let measured = block_on(engine::measure(&url, 1, steps));
             ours.add(measured.seconds_per_step() * 1e3);
