@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use orthid::journal::{Failure, Record, RunId, RunStatus, SystemClock};
 use orthid::model::{Address, OnFailure, Outputs, Retry, Step, StepKind, StepSpec};
-use orthid::plan::Plan;
+use orthid::plan::{Plan, StoredPlan};
 use orthid::run::{
     Control, Deps, Job, LeaseTimes, Observation, Options, Outcome, StepContext, World, start,
 };
@@ -62,7 +62,7 @@ impl Store for Counted {
         self.store.records(run, after).await
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
         self.store.plan(run).await
     }
 

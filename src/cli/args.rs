@@ -17,7 +17,7 @@ Exit codes:
   0    done, or nothing to change
   1    error
   2    changes are present (plan --detailed-exitcode)
-  3    stale or tampered plan; files to format (fmt --check)
+  3    stale or tampered plan, journal or approval; files to format (fmt --check)
   4    blocked by a finding
   5    waiting for an approval
   6    failed and rolled back

@@ -52,6 +52,8 @@ pub enum SavedPlanError {
     NewerFormat { found: u64 },
     #[error("the saved plan was changed after it was made: {0}")]
     Tampered(String),
+    #[error("it is the plan {found}, where {wanted} was approved")]
+    Swapped { found: String, wanted: String },
 }
 
 impl Diagnostic for SavedPlanError {
@@ -75,7 +77,7 @@ impl SavedPlanError {
                 "orthid::plan::newer_format",
                 "apply it with the orthid that made it, or a newer one",
             ),
-            SavedPlanError::Tampered(_) => (
+            SavedPlanError::Tampered(_) | SavedPlanError::Swapped { .. } => (
                 "orthid::plan::tampered",
                 "nothing was done. Make the plan again and have it reviewed",
             ),

@@ -18,6 +18,7 @@ mod planner;
 mod rests;
 mod rollback;
 mod situation;
+mod stored;
 mod versions;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use finding::{CheckSummary, Finding, Level};
 pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
 pub use planner::plan;
 pub use rests::facts_of;
+pub use stored::StoredPlan;
 pub use versions::{Offer, Reach, Versions, versions};
 
 /// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.

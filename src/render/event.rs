@@ -6,10 +6,12 @@ use crate::journal::{Event, Failure, FailureClass, Record};
 use crate::text::duration;
 use crate::text::safe::masked;
 
-/// A record as a line of `orthid log`.
-pub(crate) fn log_line(record: &Record) -> String {
+/// A record as a line of `orthid log`; `refused` is why it, an approval, opens nothing.
+pub(crate) fn log_line(record: &Record, refused: Option<&String>) -> String {
     let Record { run: _, seq, epoch, at, event, previous: _ } = record;
-    masked(&format!("{seq:>5}  {at}  e{epoch}  {}", sentence(event, None)))
+    let refused = refused.map(|why| format!(": NOT VERIFIED, it opens nothing: {why}"));
+    let refused = refused.unwrap_or_default();
+    masked(&format!("{seq:>5}  {at}  e{epoch}  {}{refused}", sentence(event, None)))
 }
 
 /// An event in a line for a person; `took` is how long the step ran, where that is known.

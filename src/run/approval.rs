@@ -12,12 +12,18 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::GivenApproval;
 use crate::model::{Address, StepSpec};
 use crate::plan::Plan;
 
 const PAYLOAD_TYPE: &str = "application/vnd.orthid.approval+json";
 const FORMAT_VERSION: u32 = 1;
+
+/// An approval as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenApproval {
+    pub by: String,
+    pub statement: String,
+}
 
 /// What an approver says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +64,8 @@ pub enum ApprovalError {
     AnotherPlan(String),
     #[error("the plan has no approve step `{0}`")]
     NoSuchStep(Address),
+    #[error("it does not approve {0}")]
+    AnotherStep(Address),
     #[error("the key that signed it, {key}, is not among those that may approve {step}")]
     KeyNotAllowed { step: Address, key: String },
 }
@@ -77,6 +85,10 @@ impl ApproverKey {
         SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| {
             ApprovalError::NotAnApproval("the key is not an ed25519 private key in PEM".to_owned())
         })
+    }
+
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(&seed))
     }
 
     /// The public key, as an `approve` step's `keys` lists it.
@@ -120,41 +132,81 @@ pub fn approve_steps(plan: &Plan) -> BTreeMap<Address, &[String]> {
     steps.collect()
 }
 
+/// A statement under at least one good signature. Whether that key may approve is another question.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    statement: Statement,
+    /// Public keys whose signature is good.
+    signers: Vec<String>,
+}
+
+impl Signed {
+    pub fn read(bytes: &[u8]) -> Result<Signed, ApprovalError> {
+        let not_one =
+            |error: &dyn std::fmt::Display| ApprovalError::NotAnApproval(error.to_string());
+        let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| not_one(&error))?;
+        if envelope.payload_type != PAYLOAD_TYPE {
+            return Err(not_one(&format!("its type is `{}`", envelope.payload_type)));
+        }
+        let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
+        let signed = encoded(&envelope.payload_type, &payload);
+        let good = envelope.signatures.into_iter().filter(|signature| is_right(signature, &signed));
+        let signers: Vec<String> = good.map(|signature| signature.keyid).collect();
+        if signers.is_empty() {
+            return Err(ApprovalError::NotSigned);
+        }
+        // Only what is signed is read.
+        let statement: Statement =
+            serde_json::from_slice(&payload).map_err(|error| not_one(&error))?;
+        if statement.format_version != FORMAT_VERSION {
+            return Err(not_one(&format!("its format {} is not known", statement.format_version)));
+        }
+        Ok(Signed { statement, signers })
+    }
+
+    /// The name that the statement gives: a claim of whoever signed it.
+    pub fn by(&self) -> &str {
+        &self.statement.by
+    }
+
+    /// The key by which it approves this step of this plan; any key does where none is listed.
+    pub fn approves(
+        &self,
+        digest: &str,
+        step: &Address,
+        keys: &[String],
+    ) -> Result<String, ApprovalError> {
+        if self.statement.plan != digest {
+            return Err(ApprovalError::AnotherPlan(self.statement.plan.clone()));
+        }
+        if !self.statement.steps.contains(step) {
+            return Err(ApprovalError::AnotherStep(step.clone()));
+        }
+        let allowed = |key: &&String| keys.is_empty() || keys.contains(key);
+        let not_allowed =
+            || ApprovalError::KeyNotAllowed { step: step.clone(), key: self.signers.join(", ") };
+        self.signers.iter().find(allowed).cloned().ok_or_else(not_allowed)
+    }
+}
+
 /// Reads an approval and gives what it approves of this plan. One that approves less than it says is refused as a whole.
 pub fn verify(
     bytes: &[u8],
     digest: &str,
     plan: &Plan,
 ) -> Result<BTreeMap<Address, GivenApproval>, ApprovalError> {
-    let not_one = |error: &dyn std::fmt::Display| ApprovalError::NotAnApproval(error.to_string());
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| not_one(&error))?;
-    if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(not_one(&format!("its type is `{}`", envelope.payload_type)));
-    }
-    let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
-    let signed = encoded(&envelope.payload_type, &payload);
-    let right = envelope.signatures.iter().filter(|signature| is_right(signature, &signed));
-    let signers: Vec<&String> = right.map(|signature| &signature.keyid).collect();
-    let first = *signers.first().ok_or(ApprovalError::NotSigned)?;
-    // Only what is signed is read.
-    let statement: Statement = serde_json::from_slice(&payload).map_err(|error| not_one(&error))?;
-    if statement.format_version != FORMAT_VERSION {
-        return Err(not_one(&format!("its format {} is not known", statement.format_version)));
-    }
-    if statement.plan != digest {
-        return Err(ApprovalError::AnotherPlan(statement.plan));
-    }
+    let signed = Signed::read(bytes)?;
     let gates = approve_steps(plan);
     let mut given = BTreeMap::new();
-    for step in statement.steps {
-        let keys = gates.get(&step).ok_or_else(|| ApprovalError::NoSuchStep(step.clone()))?;
-        let allowed = |key: &&&String| keys.is_empty() || keys.contains(key);
-        let Some(key) = signers.iter().find(allowed) else {
-            return Err(ApprovalError::KeyNotAllowed { step, key: first.clone() });
-        };
-        let by = format!("{} ({key})", statement.by);
-        let envelope = String::from_utf8_lossy(bytes).trim().to_owned();
-        given.insert(step, GivenApproval { by, statement: envelope });
+    if signed.statement.plan != digest {
+        return Err(ApprovalError::AnotherPlan(signed.statement.plan));
+    }
+    for step in &signed.statement.steps {
+        let keys = gates.get(step).ok_or_else(|| ApprovalError::NoSuchStep(step.clone()))?;
+        let key = signed.approves(digest, step, keys)?;
+        let by = format!("{} ({key})", signed.by());
+        let statement = String::from_utf8_lossy(bytes).trim().to_owned();
+        given.insert(step.clone(), GivenApproval { by, statement });
     }
     Ok(given)
 }
@@ -175,7 +227,7 @@ mod tests {
     use crate::model::{ApproveSpec, OnFailure, Retry, Step, StepKind};
 
     fn key(seed: u8) -> ApproverKey {
-        ApproverKey(SigningKey::from_bytes(&[seed; 32]))
+        ApproverKey::from_seed([seed; 32])
     }
 
     fn plan(keys: &[&ApproverKey]) -> Plan {

@@ -15,15 +15,17 @@ mod report;
 mod rollback;
 mod schedule;
 mod state;
+mod stored;
 
+pub use approval::GivenApproval;
 pub use contract::{Observation, Progress, StepContext, World};
 pub use executor::{
-    Conditions, Control, Deps, GivenApproval, Job, Notice, Options, Outcome, RunError, resume,
-    roll_back, start,
+    Conditions, Control, Deps, Job, Notice, Options, Outcome, RunError, resume, roll_back, start,
 };
 pub use history::expected;
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};
-pub use report::{Approval, Outcome as StepOutcome, Report, Standing, StepReport};
+pub use report::{Approval, Outcome as StepOutcome, Proof, Report, Standing, StepReport};
 pub use rollback::{Rollback, Undo, rollback};
-pub use state::{BrokenJournal, RunPhase, RunState, StepProgress, StepState};
+pub use state::{Approved, BrokenJournal, RunPhase, RunState, StepProgress, StepState};
+pub use stored::StoredRun;

@@ -41,7 +41,7 @@ pub async fn explain(
 ) -> Result<Vec<Explained>, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
     let records = deps.store.records(&job.run, 0).await?;
-    let state = RunState::fold(job.run.clone(), job.plan_digest.clone(), &records)?;
+    let state = RunState::fold(job.run.clone(), &job.plan, job.plan_digest.clone(), &records)?;
     if let RunPhase::Finished(status) = &state.phase
         && *status != crate::journal::RunStatus::Stuck
     {
@@ -186,6 +186,7 @@ mod tests {
     use super::*;
     use crate::journal::{Event, Failure, Record, RunId, record_hash};
     use crate::model::{OnFailure, Outputs, Retry, Rollback, StepSpec};
+    use crate::plan::Plan;
 
     fn steps() -> Vec<Step> {
         let step = |name: &str, after: &[&str]| Step {
@@ -208,7 +209,8 @@ mod tests {
 
     fn check(events: &[Event], found: &[(&str, Observation)], expect: Expect) {
         let run = RunId("r".into());
-        let mut state = RunState::new(run.clone(), "d".into());
+        let plan = Arc::new(Plan { steps: steps(), ..Plan::default() });
+        let mut state = RunState::new(run.clone(), &plan, "d".into());
         let created = Event::RunCreated { plan_digest: "d".into(), steps: 3 };
         for event in std::iter::once(&created).chain(events) {
             let record = Record {

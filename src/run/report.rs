@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::state::{Approved, RunState};
+use super::stored::StoredRun;
 use crate::journal::{Event, Failure, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs};
-use crate::plan::Plan;
 
 /// A run as its report shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +42,35 @@ pub enum Standing {
     Finished(RunStatus),
 }
 
+impl Standing {
+    /// What the last record of a journal says.
+    pub fn of(records: &[Record]) -> Standing {
+        match records.last().map(|record| &record.event) {
+            Some(Event::RunPaused { .. }) => Standing::Paused,
+            Some(Event::RunFinished { status }) => Standing::Finished(*status),
+            Some(_) | None => Standing::Open,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     pub step: Address,
+    /// The name that was given: a claim.
     pub by: String,
     pub at: String,
+    pub proof: Proof,
+}
+
+/// What stands behind an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A good signature by this key, which the step lists.
+    Key(String),
+    /// A word: the step lists no keys.
+    Word,
+    /// Nothing that counts, and why.
+    Missing(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,20 +100,25 @@ pub enum Outcome {
 }
 
 impl Report {
-    /// `records` is the whole journal of one run, in order and already verified.
-    pub fn new(plan: &Plan, records: &[Record]) -> Option<Report> {
-        let first = records.first()?;
-        let last = records.last()?;
-        let Event::RunCreated { plan_digest, .. } = &first.event else { return None };
+    /// Whether an approval in the journal has nothing behind it that counts.
+    pub fn has_unproved_approval(&self) -> bool {
+        self.approvals.iter().any(|approval| matches!(approval.proof, Proof::Missing(_)))
+    }
+
+    pub fn new(run: &StoredRun) -> Report {
+        let StoredRun { job, records, state, base: _ } = run;
+        let plan = &job.plan;
         let versions = plan.upgrade.as_ref().map(|up| format!("{} → {}", up.from, up.to));
+        let created_at = records.first().map(|first| first.at.clone()).unwrap_or_default();
+        let ended_at = records.last().map(|last| last.at.as_str()).unwrap_or_default();
         let mut report = Report {
-            run: first.run.clone(),
+            run: job.run.clone(),
             plan: plan.name.clone(),
-            plan_digest: plan_digest.clone(),
+            plan_digest: job.plan_digest.clone(),
             versions,
-            created_at: first.at.clone(),
-            standing: Standing::Open,
-            took: between(&first.at, &last.at),
+            took: between(&created_at, ended_at),
+            created_at,
+            standing: Standing::of(records),
             holders: Vec::new(),
             approvals: Vec::new(),
             steps: Vec::new(),
@@ -101,33 +131,33 @@ impl Report {
             .map(|step| (&step.address, StepReport::not_started(step.address.clone())))
             .collect();
         for record in records {
-            report.note(record);
+            report.note(record, state);
             if let Some(step) = record.event.step().and_then(|step| steps.get_mut(step)) {
                 step.note(record);
             }
         }
         report.steps = plan.steps.iter().filter_map(|step| steps.remove(&step.address)).collect();
-        Some(report)
+        report
     }
 
     /// Takes in what an event says of the run as a whole.
-    fn note(&mut self, record: &Record) {
-        self.standing = Standing::Open;
+    fn note(&mut self, record: &Record, state: &RunState) {
         match &record.event {
             Event::LeaseTaken { holder } | Event::RollbackRequested { holder } => {
                 self.holders.push((holder.clone(), record.epoch));
             }
-            Event::ApprovalGiven { step, by, statement: _ } => self.approvals.push(Approval {
-                step: step.clone(),
-                by: by.clone(),
-                at: record.at.clone(),
-            }),
-            Event::RunPaused { reason } => {
-                self.standing = Standing::Paused;
-                self.pauses.push(reason.clone());
+            Event::ApprovalGiven { step, by, statement } => {
+                let (by, proof) = match state.opens(step, by, statement) {
+                    Ok(Approved { by, key: Some(key) }) => (by, Proof::Key(key)),
+                    Ok(Approved { by, key: None }) => (by, Proof::Word),
+                    Err(why) => (by.clone(), Proof::Missing(why.to_string())),
+                };
+                let (step, at) = (step.clone(), record.at.clone());
+                self.approvals.push(Approval { step, by, at, proof });
             }
-            Event::RunFinished { status } => self.standing = Standing::Finished(*status),
-            Event::RunCreated { .. }
+            Event::RunPaused { reason } => self.pauses.push(reason.clone()),
+            Event::RunFinished { .. }
+            | Event::RunCreated { .. }
             | Event::StepStarted { .. }
             | Event::StepSucceeded { .. }
             | Event::StepFailed { .. }

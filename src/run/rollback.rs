@@ -47,7 +47,7 @@ pub async fn rollback(
 ) -> Result<Rollback, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
     let records = deps.store.records(&job.run, 0).await?;
-    let state = RunState::fold(job.run.clone(), job.plan_digest.clone(), &records)?;
+    let state = RunState::fold(job.run.clone(), &job.plan, job.plan_digest.clone(), &records)?;
     if let RunPhase::Finished(status @ RunStatus::RolledBack) = state.phase {
         return Err(RunError::Ended { run: job.run.clone(), status });
     }

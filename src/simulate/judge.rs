@@ -3,6 +3,7 @@
 //! Must not: change anything, or know which faults were scripted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Model;
 use crate::journal::{Event, Record, RunStatus};
@@ -11,11 +12,11 @@ use crate::plan::Plan;
 use crate::run::{BrokenJournal, RunPhase, RunState, StepState};
 
 /// Everything that is wrong, in words; nothing where all is as promised.
-pub fn wrongs(plan: &Plan, digest: &str, records: &[Record], model: &Model) -> Vec<String> {
+pub fn wrongs(plan: &Arc<Plan>, digest: &str, records: &[Record], model: &Model) -> Vec<String> {
     let Some(first) = records.first() else {
         return vec!["there is no journal".to_owned()];
     };
-    let state = match RunState::fold(first.run.clone(), digest.to_owned(), records) {
+    let state = match RunState::fold(first.run.clone(), plan, digest.to_owned(), records) {
         Ok(state) => state,
         Err(BrokenJournal { seq, reason, .. }) => {
             return vec![format!("the journal is broken at record {seq}: {reason}")];

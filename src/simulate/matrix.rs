@@ -142,7 +142,7 @@ fn play(plan: &Arc<Plan>, failing: Option<&Step>, kill: Option<u64>) -> (Row, En
         trouble.extend(end.trouble.clone());
         match stage.records().await {
             Ok(records) => {
-                trouble.extend(wrongs(plan, &stage.job.plan_digest, &records, &model));
+                trouble.extend(wrongs(&stage.job.plan, &stage.job.plan_digest, &records, &model));
             }
             Err(error) => trouble.push(error.to_string()),
         }

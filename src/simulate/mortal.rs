@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Life, VirtualClock};
 use crate::journal::{Record, RunId};
+use crate::plan::StoredPlan;
 use crate::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 
 /// What can go wrong with one write.
@@ -119,7 +120,7 @@ impl Store for MortalStore {
         self.held(self.inner.records(run, after)).await
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
         self.held(self.inner.plan(run)).await
     }
 

@@ -118,7 +118,8 @@ impl Stage {
     ) -> Result<(BTreeMap<Address, bool>, Vec<(Address, String)>), StoreError> {
         let records: Vec<Record> = self.records().await?;
         let digest = self.job.plan_digest.clone();
-        let Ok(state) = RunState::fold(self.job.run.clone(), digest, &records) else {
+        let Ok(state) = RunState::fold(self.job.run.clone(), &self.job.plan, digest, &records)
+        else {
             return Ok(Default::default());
         };
         let (mut answers, mut asked) = (BTreeMap::new(), Vec::new());

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::journal::{Clock, Record, RunId, record_hash};
+use crate::plan::StoredPlan;
 
 use super::rows::fenced;
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
@@ -153,8 +154,8 @@ impl Store for MemoryStore {
         Ok(journal.records.iter().filter(|record| record.seq > after).cloned().collect())
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
-        Ok(self.tables().journal(run)?.run.plan.clone())
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
+        Ok(StoredPlan::new(self.tables().journal(run)?.run.plan.clone()))
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {

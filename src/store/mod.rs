@@ -18,6 +18,7 @@ pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 use crate::journal::{Record, RunId};
+use crate::plan::StoredPlan;
 
 /// What must be known to begin a run. Written in one transaction with the run's first records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +121,8 @@ pub trait Store: Send + Sync {
     /// Records with `seq > after`, in order.
     async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError>;
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError>;
+    /// The plan's bytes, sealed: [`crate::run::StoredRun`] opens them.
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError>;
 
     /// Newest first.
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError>;

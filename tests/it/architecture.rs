@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("facts", &["model"]),
     ("graph", &["text", "model", "lang"]),
     ("plan", &["text", "model", "lang", "path", "facts", "graph"]),
-    ("store", &["journal"]),
+    ("store", &["journal", "plan"]),
     ("run", &["model", "journal", "plan", "graph", "lang", "store"]),
     ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
     ("simulate", &["model", "journal", "plan", "run", "store"]),

@@ -22,5 +22,6 @@ mod storage_faults;
 mod store_contract;
 mod store_postgres;
 mod support;
+mod tampering;
 mod versions;
 mod world_contract;

@@ -280,7 +280,9 @@ fn with_keys_an_approval_is_signed() {
         .code(0);
     desk.run(&["resume", "-approval", "ok.json"]).code(0).says("run succeeded");
     assert_eq!(desk.lines(), ["before", "after"]);
-    assert!(desk.run(&["report"]).code(0).stdout.contains("Ada ("));
+    let report = desk.run(&["report"]).code(0).stdout;
+    let by = format!("by {}, by the name of Ada, at ", public.trim());
+    assert!(report.contains(&by) && report.contains(": signature verified"), "{report}");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

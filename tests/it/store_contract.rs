@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orthid::journal::{RunId, record_hash};
+use orthid::plan::StoredPlan;
 use orthid::store::{Holder, Lease, RunSummary, Store, StoreError};
 
 use crate::support::chain::{Chain, new_run};
@@ -82,7 +83,8 @@ async fn a_run_reads_back_as_it_was_written(place: Place) {
     assert_eq!(read[0], odd);
     assert_eq!(read[1..], rest);
     assert_eq!(other.records(&RunId("run-1".into()), 202).await.unwrap(), []);
-    assert_eq!(other.plan(&RunId("run-1".into())).await.unwrap(), new_run("run-1", "").plan);
+    let plan = other.plan(&RunId("run-1".into())).await.unwrap();
+    assert_eq!(plan, StoredPlan::new(new_run("run-1", "").plan));
     let summary = |id: &str, subject: &str| RunSummary {
         id: RunId(id.to_owned()),
         subject: subject.to_owned(),
@@ -105,7 +107,7 @@ async fn a_large_plan_and_a_large_batch_go_in_whole(place: Place) {
     run.plan = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
     let records = chain.many(5_000);
     store.create_run(&lease, &run, &records).await.unwrap();
-    assert_eq!(store.plan(&run.id).await.unwrap(), run.plan);
+    assert_eq!(store.plan(&run.id).await.unwrap(), StoredPlan::new(run.plan));
     assert_eq!(store.records(&run.id, 0).await.unwrap(), records);
 }
 

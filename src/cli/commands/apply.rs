@@ -63,7 +63,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (saved, bytes, base) = match saved::is_saved(&args.source.file) {
         true => {
             let (saved, bytes) = saved::read(&args.source.file)?;
-            let base = saved::base(&saved)?;
+            let base = saved::base(&saved.base)?;
             (saved, bytes, base)
         }
         false => {

@@ -1,11 +1,14 @@
 //! `orthid log`: a run's journal, record by record.
 
 use crate::cli::Context;
+use crate::cli::commands::report;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::run_error;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::state::{StateArgs, store_error};
 use crate::render::event;
+use crate::run::{Report, StoredRun};
 
 /// Print a run's journal
 #[derive(clap::Args, Debug)]
@@ -28,7 +31,16 @@ pub struct Args {
 pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
     let summary = state.find_run(args.run.as_deref()).await?;
-    let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;
+    let loaded = StoredRun::load(&*state.store, summary.clone()).await;
+    let refused = loaded.as_ref().map(|run| run.state.refused.clone()).unwrap_or_default();
+    let (records, ended) = match loaded {
+        Ok(run) => (run.records.clone(), Ok(report::exit(&Report::new(&run)))),
+        // What is there is shown, and then what is wrong with it.
+        Err(error) => {
+            let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;
+            (records, Err(run_error(error)))
+        }
+    };
     let mut text = String::new();
     if args.json {
         text.push_str(&event::json_head());
@@ -36,9 +48,11 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     for record in &records {
         match args.json {
             true => text.push_str(&format!("{}\n", event::json_line(record))),
-            false => text.push_str(&format!("{}\n", event::log_line(record))),
+            false => {
+                text.push_str(&format!("{}\n", event::log_line(record, refused.get(&record.seq))))
+            }
         }
     }
     terminal::result(&text)?;
-    Ok(Exit::Done)
+    ended
 }

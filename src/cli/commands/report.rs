@@ -6,12 +6,10 @@ use crate::cli::Context;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::saved;
-use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::render::report as render;
-use crate::run::{Report, RunState};
-use crate::store::RunSummary;
+use crate::run::Report;
 
 /// Report a run: planned against actual, who, when
 #[derive(clap::Args, Debug)]
@@ -42,10 +40,10 @@ pub struct Args {
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
-    let report = load(&state, args.run.as_deref()).await?;
+    let report = Report::new(&state.stored(args.run.as_deref()).await?);
     if let Some(path) = &args.html {
         write(path, render::html(&report).as_bytes(), Readers::Everyone)?;
-        return Ok(Exit::Done);
+        return Ok(exit(&report));
     }
     let text = match (args.json, args.markdown) {
         (true, _) => format!("{:#}\n", render::json(&report)),
@@ -53,22 +51,17 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         (false, false) => render::text(&report, cx.terminal.width),
     };
     terminal::result(&text)?;
-    Ok(Exit::Done)
+    Ok(exit(&report))
 }
 
-/// Reads a run and verifies its journal: every record's place, hash and transition.
-pub async fn load(state: &State, wanted: Option<&str>) -> Result<Report, CommandError> {
-    let summary = state.find_run(wanted).await?;
-    of_run(state, summary).await
-}
-
-/// The same of a run that was found already.
-pub async fn of_run(state: &State, summary: RunSummary) -> Result<Report, CommandError> {
-    let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;
-    let saved = saved::of_run(state, &summary).await?;
-    RunState::fold(summary.id.clone(), summary.plan_digest.clone(), &records)
-        .map_err(|error| CommandError::from(miette::miette!("{error}")))?;
-    Report::new(&saved.plan, &records).ok_or_else(|| {
-        CommandError::from(miette::miette!("the journal of run {} has no beginning", summary.id))
-    })
+/// The exit of a command that has shown this run.
+pub fn exit(report: &Report) -> Exit {
+    if !report.has_unproved_approval() {
+        return Exit::Done;
+    }
+    terminal::note(
+        "the journal holds an approval that nobody entitled signed: orthid writes none like it, so \
+         somebody else wrote to the state store",
+    );
+    Exit::Stale
 }

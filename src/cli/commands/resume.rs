@@ -11,7 +11,7 @@ use crate::cli::shared::facts;
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::Address;
-use crate::run::{self, Explained, Job, Observation};
+use crate::run::{self, Explained, Observation, StoredRun};
 use crate::text::safe::masked;
 use crate::world::{Environment, Redactor};
 
@@ -50,15 +50,12 @@ pub struct Args {
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
-    let summary = state.find_run(args.run.as_deref()).await?;
-    let saved = saved::of_run(&state, &summary).await?;
-    let base = saved::base(&saved)?;
-    let job = Job {
-        run: summary.id,
-        plan_digest: summary.plan_digest,
-        subject: summary.subject,
-        plan: std::sync::Arc::new(saved.plan),
-    };
+    let StoredRun { job, base, state: so_far, .. } = state.stored(args.run.as_deref()).await?;
+    for (seq, why) in &so_far.refused {
+        let record = format!("record {seq} of the journal, an approval, opens nothing: {why}");
+        terminal::note(&masked(&record));
+    }
+    let base = saved::base(&base)?;
     let environment = facts::environment();
     let redactor = Redactor::default();
     if args.explain {

@@ -15,7 +15,7 @@ use crate::cli::shared::facts;
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::{Address, StepKind};
-use crate::run::{self, Job, Observation, Rollback, Undo};
+use crate::run::{self, Job, Observation, Rollback, StoredRun, Undo};
 use crate::store::RunSummary;
 use crate::text::safe::masked;
 use crate::world::Redactor;
@@ -64,14 +64,9 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
     let summary = state.find_run(args.run.as_deref()).await?;
     refuse_overtaken(&state, &summary).await?;
-    let saved = saved::of_run(&state, &summary).await?;
-    let base = saved::base(&saved)?;
-    let job = Job {
-        run: summary.id,
-        plan_digest: summary.plan_digest,
-        subject: summary.subject,
-        plan: std::sync::Arc::new(saved.plan),
-    };
+    let StoredRun { job, base, .. } =
+        StoredRun::load(&*state.store, summary).await.map_err(run_error)?;
+    let base = saved::base(&base)?;
     let environment = facts::environment();
     let redactor = Redactor::default();
     let deps = dependencies(&state, &environment, redactor.clone());

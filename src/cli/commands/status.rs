@@ -6,11 +6,13 @@ use crate::cli::Context;
 use crate::cli::commands::report;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::run_error;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::render::report as render;
-use crate::store::Lease;
+use crate::run::{Report, RunError, Standing, StoredRun};
+use crate::store::{Lease, RunSummary};
 use crate::text::safe::masked;
 
 /// Runs that `--all` lists.
@@ -46,12 +48,15 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     }
     let summary = state.find_run(args.run.as_deref()).await?;
     let lease = state.store.lease(&summary.subject).await.map_err(store_error)?;
-    let report = report::of_run(&state, summary).await?;
     let lease = lease.filter(is_alive);
     let held: Vec<String> = lease
         .iter()
         .map(|lease| format!("{} (pid {})", lease.holder.who, lease.holder.pid))
         .collect();
+    let report = match StoredRun::load(&*state.store, summary.clone()).await {
+        Ok(run) => Report::new(&run),
+        Err(error) => return unverified(args, &state, &summary, &held, error).await,
+    };
     let text = match args.json {
         true => {
             let mut document = render::json(&report);
@@ -61,7 +66,34 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
         false => render::status(&report, &held),
     };
     terminal::result(&text)?;
-    Ok(Exit::Done)
+    Ok(report::exit(&report))
+}
+
+/// Shows what a store says of a run that does not hold together, and ends with the reason.
+async fn unverified(
+    args: &Args,
+    state: &State,
+    summary: &RunSummary,
+    held: &[String],
+    error: RunError,
+) -> Result<Exit, CommandError> {
+    let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;
+    let reason = error.to_string();
+    let RunSummary { id, subject, plan_digest, created_at } = summary;
+    let run = render::Unverified {
+        run: &id.0,
+        subject,
+        plan_digest,
+        created_at,
+        standing: Standing::of(&records),
+        records: records.len(),
+        reason: &reason,
+    };
+    terminal::result(&match args.json {
+        true => format!("{:#}\n", render::unverified_json(&run, held)),
+        false => render::unverified(&run, held),
+    })?;
+    Err(run_error(error))
 }
 
 /// A holder that died leaves a lease that expires.
@@ -73,16 +105,21 @@ async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
     let runs = state.store.runs(LISTED).await.map_err(store_error)?;
     let mut rows = Vec::new();
     for summary in runs {
-        let report = report::load(state, Some(&summary.id.0)).await?;
-        rows.push((summary, report.standing));
+        let standing = match StoredRun::load(&*state.store, summary.clone()).await {
+            Ok(run) => Some(Standing::of(&run.records)),
+            Err(RunError::Tampered { .. } | RunError::Journal(_) | RunError::Plan(_)) => None,
+            Err(error) => return Err(run_error(error)),
+        };
+        rows.push((summary, standing));
     }
     let text = match json {
         true => {
             let rows: Vec<_> = rows
                 .iter()
                 .map(|(run, standing)| {
+                    let outcome = standing.map_or(json!("tampered"), render::standing_code);
                     json!({"run": run.id.0, "subject": run.subject, "created_at": run.created_at,
-                           "outcome": render::standing_code(*standing)})
+                           "outcome": outcome})
                 })
                 .collect();
             format!("{:#}\n", json!({"format_version": 1, "runs": rows}))
@@ -90,7 +127,8 @@ async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {
         false => rows
             .iter()
             .map(|(run, standing)| {
-                let standing = render::standing_text(*standing);
+                let standing = standing
+                    .map_or("tampered (`orthid status ID` says how)", render::standing_text);
                 format!("{}  {}  {}  {standing}\n", run.id, run.created_at, run.subject)
             })
             .collect(),

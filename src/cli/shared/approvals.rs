@@ -77,6 +77,7 @@ fn read(path: &Path, job: &Job) -> Result<BTreeMap<Address, GivenApproval>, Comm
             ApprovalError::NotAnApproval(_)
             | ApprovalError::NotSigned
             | ApprovalError::NoSuchStep(_)
+            | ApprovalError::AnotherStep(_)
             | ApprovalError::KeyNotAllowed { .. } => Exit::Error,
         };
         let report = miette::miette!(

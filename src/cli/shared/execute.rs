@@ -15,7 +15,7 @@ use crate::cli::output::terminal;
 use crate::cli::shared::approvals::{self, ApprovalArgs};
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::state::{State, store_error};
+use crate::cli::shared::state::{State, broken_journal, store_error};
 use crate::journal::{RunStatus, SystemClock};
 use crate::lang;
 use crate::model::Address;
@@ -214,7 +214,21 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
 pub fn run_error(error: RunError) -> CommandError {
     match error {
         RunError::Store(error) => store_error(error),
-        error @ (RunError::Journal(_) | RunError::Graph(_) | RunError::Ended { .. }) => {
+        RunError::Plan(error) => CommandError::new(Exit::Stale, miette::Report::new(error)),
+        RunError::Journal(broken) => broken_journal(&broken.run, &broken.to_string()),
+        RunError::Tampered { run, differing } => {
+            let report = miette::miette!(
+                code = "orthid::plan::tampered",
+                help = format!(
+                    "nothing was done. `orthid log {run}` shows the journal; find out who wrote to \
+                     the state store, then make the plan again and have it reviewed"
+                ),
+                "run {run} was changed in the state store:\n  {}",
+                differing.join("\n  ")
+            );
+            CommandError::new(Exit::Stale, report)
+        }
+        error @ (RunError::Graph(_) | RunError::Ended { .. }) => {
             CommandError::from(miette::miette!("{error}"))
         }
     }

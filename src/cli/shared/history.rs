@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::commands::report;
 use crate::cli::shared::state::State;
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run;
+use crate::run::{self, Report, StoredRun};
 
 /// Runs that are looked at, newest first: older ones tell of another database.
 const RUNS: usize = 10;
@@ -19,7 +18,8 @@ pub async fn expected(state: &State, plan: &Plan) -> BTreeMap<Address, u64> {
     let runs = state.store.runs(LISTED).await.unwrap_or_default();
     let mut reports = Vec::new();
     for summary in runs.into_iter().filter(|run| run.subject == subject).take(RUNS) {
-        reports.extend(report::of_run(state, summary).await);
+        let run = StoredRun::load(&*state.store, summary).await;
+        reports.extend(run.map(|run| Report::new(&run)));
     }
     run::expected(plan.steps.iter().map(|step| &step.address), &reports)
 }

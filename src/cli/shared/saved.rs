@@ -1,13 +1,11 @@
-//! Saved plans: read from a file or from a run, checked, and found their folder again.
+//! Saved plans: read from a file, checked, and found their folder again.
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::files::read_regular;
-use crate::cli::shared::state::{State, store_error};
 use crate::plan::SavedPlan;
-use crate::store::RunSummary;
 
 /// Largest saved plan, in bytes. It holds rendered manifests of every hop.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -19,14 +17,9 @@ pub fn read(path: &Path) -> Result<(SavedPlan, Vec<u8>), CommandError> {
     Ok((parse(&bytes)?, bytes))
 }
 
-pub fn parse(bytes: &[u8]) -> Result<SavedPlan, CommandError> {
+fn parse(bytes: &[u8]) -> Result<SavedPlan, CommandError> {
     SavedPlan::parse(bytes)
         .map_err(|error| CommandError::new(Exit::Stale, miette::Report::new(error)))
-}
-
-/// The plan that a run was created from.
-pub async fn of_run(state: &State, run: &RunSummary) -> Result<SavedPlan, CommandError> {
-    parse(&state.store.plan(&run.id).await.map_err(store_error)?)
 }
 
 /// Is this file a saved plan, rather than HCL?
@@ -36,9 +29,9 @@ pub fn is_saved(path: &Path) -> bool {
     path.is_file() && std::io::Read::read_exact(&mut &file, &mut head).is_ok() && head == *b"{"
 }
 
-/// The folder that relative paths of the plan start in.
-pub fn base(saved: &SavedPlan) -> Result<PathBuf, CommandError> {
-    let folder = PathBuf::from(&saved.base);
+/// The folder that relative paths of a plan start in, as the plan names it.
+pub fn base(named: &str) -> Result<PathBuf, CommandError> {
+    let folder = PathBuf::from(named);
     std::fs::canonicalize(&folder).map_err(|error| {
         CommandError::with_help(
             format!("the plan's folder `{}` is not here: {error}", folder.display()),

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::shared::error::CommandError;
+use crate::cli::shared::execute::run_error;
 use crate::cli::shared::exit::Exit;
 use crate::journal::RunId;
+use crate::run::StoredRun;
 use crate::store::{self, Lease, RunSummary, Store, StoreError};
 
 /// The folder that belongs to orthid, in the working directory.
@@ -95,6 +97,14 @@ impl State {
     }
 }
 
+impl State {
+    /// The run that was asked for, as [`State::find_run`] finds it, with its plan and its journal.
+    pub async fn stored(&self, wanted: Option<&str>) -> Result<StoredRun, CommandError> {
+        let summary = self.find_run(wanted).await?;
+        StoredRun::load(&*self.store, summary).await.map_err(run_error)
+    }
+}
+
 /// A store's refusal, with the exit code that scripts know it by and the way out.
 pub fn store_error(error: StoreError) -> CommandError {
     let text = error.to_string();
@@ -127,15 +137,28 @@ pub fn store_error(error: StoreError) -> CommandError {
             );
             CommandError::new(Exit::Stale, report)
         }
+        StoreError::BrokenJournal { run, reason: _ } => broken_journal(&run, &text),
         StoreError::NoSuchRun(_)
         | StoreError::NoSuchLease(_)
-        | StoreError::BrokenJournal { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Refused(_)
         | StoreError::Unavailable(_) => {
             CommandError::from(miette::miette!(code = "orthid::store", "{text}"))
         }
     }
+}
+
+/// A journal that was damaged or written by somebody else. Nothing may be built on it.
+pub fn broken_journal(run: &RunId, text: &str) -> CommandError {
+    let report = miette::miette!(
+        code = "orthid::run::journal_broken",
+        help = format!(
+            "nothing was done. `orthid log {run}` shows what can be read of it; put the state store \
+             back from a copy, or undo by hand what the run did"
+        ),
+        "{text}"
+    );
+    CommandError::new(Exit::Stale, report)
 }
 
 fn held_help(lease: &Lease) -> String {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::standing_code;
-use crate::run::Report;
+use super::{Unverified, standing_code};
+use crate::run::{Approval, Proof, Report};
 
 /// The document, not yet text: `orthid status` adds to it.
 pub fn json(report: &Report) -> serde_json::Value {
@@ -20,7 +20,7 @@ pub fn json(report: &Report) -> serde_json::Value {
         "took_ms": millis(report.took),
         "outcome": standing_code(report.standing),
         "holders": report.holders.iter().map(|(who, epoch)| json!({"holder": who, "epoch": epoch})).collect::<Vec<_>>(),
-        "approvals": report.approvals.iter().map(|a| json!({"step": a.step, "by": a.by, "at": a.at})).collect::<Vec<_>>(),
+        "approvals": report.approvals.iter().map(approval).collect::<Vec<_>>(),
         "journal": { "records": report.records, "verified": true },
         "steps": report.steps.iter().map(|step| json!({
             "address": step.address,
@@ -31,5 +31,29 @@ pub fn json(report: &Report) -> serde_json::Value {
             "outputs": step.outputs,
             "failure": step.failure,
         })).collect::<Vec<_>>(),
+    })
+}
+
+fn approval(approval: &Approval) -> serde_json::Value {
+    let Approval { step, by, at, proof } = approval;
+    let (key, verified, reason) = match proof {
+        Proof::Key(key) => (Some(key), true, None),
+        Proof::Word => (None, true, None),
+        Proof::Missing(why) => (None, false, Some(why)),
+    };
+    json!({"step": step, "by": by, "at": at, "key": key, "verified": verified, "reason": reason})
+}
+
+/// What can be said of a run whose parts do not fit together.
+pub fn unverified(run: &Unverified<'_>, held: &[String]) -> serde_json::Value {
+    let Unverified { run, subject: _, plan_digest, created_at, standing, records, reason } = run;
+    json!({
+        "format_version": 1,
+        "run": run,
+        "plan_digest": plan_digest,
+        "created_at": created_at,
+        "outcome": standing_code(*standing),
+        "journal": { "records": records, "verified": false, "reason": reason },
+        "leases": held,
     })
 }

@@ -8,13 +8,25 @@ mod text;
 use serde_json::json;
 
 use super::event::failure;
-use crate::run::{Report, Standing, StepOutcome, StepReport};
+use crate::run::{Approval, Proof, Report, Standing, StepOutcome, StepReport};
 use crate::text::duration;
 
 pub use html::html;
-pub use json::json;
+pub use json::{json, unverified as unverified_json};
 pub use markdown::markdown;
-pub use text::{status, text};
+pub use text::{status, text, unverified};
+
+/// A run whose parts do not fit together, as its row and the end of its journal name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Unverified<'a> {
+    pub run: &'a str,
+    pub subject: &'a str,
+    pub plan_digest: &'a str,
+    pub created_at: &'a str,
+    pub standing: Standing,
+    pub records: usize,
+    pub reason: &'a str,
+}
 
 pub(crate) fn standing_text(standing: Standing) -> &'static str {
     match standing {
@@ -49,7 +61,7 @@ fn head(report: &Report) -> Vec<(&'static str, String)> {
         report.holders.iter().map(|(holder, epoch)| format!("{holder} (epoch {epoch})")).collect();
     head.push(("by", holders.join(", ")));
     for approval in &report.approvals {
-        head.push(("approved", format!("{} by {} at {}", approval.step, approval.by, approval.at)));
+        head.push(("approved", approval_text(approval)));
     }
     for pause in &report.pauses {
         head.push(("paused", pause.clone()));
@@ -57,6 +69,20 @@ fn head(report: &Report) -> Vec<(&'static str, String)> {
     head.push(("journal", format!("{} records, hash chain verified", report.records)));
     head.push(("outcome", standing_text(report.standing).to_owned()));
     head
+}
+
+/// An approval with what stands behind it: the key first, the name as the claim that it is.
+fn approval_text(approval: &Approval) -> String {
+    let Approval { step, by, at, proof } = approval;
+    match proof {
+        Proof::Key(key) => {
+            format!("{step} by {key}, by the name of {by}, at {at}: signature verified")
+        }
+        Proof::Word => format!("{step} by the name of {by}, at {at}: the step lists no keys"),
+        Proof::Missing(why) => {
+            format!("{step} by the name of {by}, at {at}: NOT VERIFIED, it opens nothing: {why}")
+        }
+    }
 }
 
 /// What a step handed on, and what it failed with, in one cell.

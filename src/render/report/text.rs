@@ -1,9 +1,9 @@
 //! A report and a standing on a terminal.
 
-use super::{details, head, standing_text};
+use super::{Unverified, approval_text, details, head, standing_text};
 use crate::journal::RunStatus;
 use crate::render::table;
-use crate::run::{Report, Standing, StepOutcome, StepReport};
+use crate::run::{Proof, Report, Standing, StepOutcome, StepReport};
 use crate::text::duration;
 use crate::text::safe::masked;
 
@@ -47,6 +47,9 @@ pub fn status(report: &Report, held: &[String]) -> String {
     for step in &report.steps {
         text.push_str(&format!("  {:<20} {}\n", step.outcome.text(), step.address));
     }
+    for approval in report.approvals.iter().filter(|it| matches!(it.proof, Proof::Missing(_))) {
+        text.push_str(&format!("approval of {}\n", approval_text(approval)));
+    }
     for holder in held {
         text.push_str(&format!("lease held by {holder}\n"));
     }
@@ -59,6 +62,18 @@ pub fn status(report: &Report, held: &[String]) -> String {
             "go on with `orthid resume {0}`, or undo it with `orthid rollback {0}`\n",
             report.run
         ));
+    }
+    masked(&text)
+}
+
+/// What can be said of a run whose parts do not fit together; the reason is the command's error.
+pub fn unverified(run: &Unverified<'_>, held: &[String]) -> String {
+    let Unverified { run, subject, plan_digest, created_at, standing, .. } = run;
+    let mut text = format!("run {run}  not verified\n");
+    text.push_str(&format!("created {created_at}, of the plan {plan_digest}, for {subject}\n"));
+    text.push_str(&format!("its journal says: {}\n", standing_text(*standing)));
+    for holder in held {
+        text.push_str(&format!("lease held by {holder}\n"));
     }
     masked(&text)
 }

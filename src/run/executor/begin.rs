@@ -116,12 +116,13 @@ impl Run<'_> {
         let given = self.options.approvals.get(&address).cloned();
         if let Some(GivenApproval { by, statement }) = given.clone()
             && !self.state.approvals.contains_key(&address)
+            && self.state.opens(&address, &by, &statement).is_ok()
             && !is_overdue
         {
             self.note(Event::ApprovalGiven { step: address.clone(), by, statement })?;
         }
-        if let Some(by) = self.state.approvals.get(&address) {
-            let outputs = Outputs::from([("by".to_owned(), by.clone().into())]);
+        if let Some(approved) = self.state.approvals.get(&address) {
+            let outputs = Outputs::from([("by".to_owned(), approved.text().into())]);
             self.note(Event::StepSucceeded { step: address.clone(), outputs, adopted: false })?;
             schedule.finished(&address, &self.state);
         } else if is_overdue {

@@ -19,12 +19,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::approval::GivenApproval;
 use super::lease::{LeaseKeeper, LeaseTimes, Moment};
 use super::state::BrokenJournal;
 use crate::graph::{GraphError, StepGraph};
 use crate::journal::{Clock, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual};
-use crate::plan::Plan;
+use crate::plan::{Plan, SavedPlanError};
 use crate::run::{Progress, World};
 use crate::store::{Holder, Store, StoreError};
 pub(in crate::run) use begin::outputs_for;
@@ -90,13 +91,6 @@ pub struct Options {
     pub answers: BTreeMap<Address, bool>,
 }
 
-/// An approval as the journal keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenApproval {
-    pub by: String,
-    pub statement: String,
-}
-
 /// What a run tells while it goes on.
 #[derive(Clone, Debug)]
 pub enum Notice {
@@ -125,6 +119,11 @@ pub enum RunError {
     Graph(#[from] GraphError),
     #[error("run {run} has ended ({}): there is nothing to go on with", .status.text())]
     Ended { run: RunId, status: RunStatus },
+    #[error(transparent)]
+    Plan(#[from] SavedPlanError),
+    /// What the store holds of a run does not fit together: somebody wrote to it who was not orthid.
+    #[error("run {run} was changed in the state store: {}", .differing.join("; "))]
+    Tampered { run: RunId, differing: Vec<String> },
 }
 
 /// Creates a run and carries it out.

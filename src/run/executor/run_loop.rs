@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
     ) -> Run<'a> {
         let (progress, inbox) = mpsc::channel(MESSAGES);
         Run {
-            state: RunState::new(job.run.clone(), job.plan_digest.clone()),
+            state: RunState::new(job.run.clone(), &job.plan, job.plan_digest.clone()),
             unwritten: Vec::new(),
             deps,
             options,

@@ -160,8 +160,13 @@ async fn steps_run_in_order_and_the_journal_folds() {
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Succeeded));
     assert_eq!(stage.log(), "act a, act b, act c");
     let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
-    let state =
-        crate::run::RunState::fold(stage.job.run.clone(), "digest".into(), &records).unwrap();
+    let state = crate::run::RunState::fold(
+        stage.job.run.clone(),
+        &stage.job.plan,
+        "digest".into(),
+        &records,
+    )
+    .unwrap();
     assert_eq!(state.phase, crate::run::RunPhase::Finished(RunStatus::Succeeded));
     assert!(matches!(records[0].event, Event::RunCreated { steps: 3, .. }));
 }

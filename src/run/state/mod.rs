@@ -2,10 +2,20 @@
 //!
 //! Must not: decide what happens next (`schedule` does) or know how an effect is made.
 
-use std::collections::{BTreeMap, HashMap};
+mod progress;
+mod terms;
 
-use crate::journal::{Event, Failure, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::approval::ApprovalError;
+use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
 use crate::model::{Address, Outputs};
+use crate::plan::Plan;
+use progress::Kind;
+pub use progress::{StepProgress, StepState};
+pub use terms::Approved;
+use terms::Terms;
 
 /// A record that does not continue its journal: the journal was damaged, or its writer was wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,61 +24,6 @@ pub struct BrokenJournal {
     pub run: RunId,
     pub seq: u64,
     pub reason: String,
-}
-
-/// Where one step stands. A step that no record names is pending.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StepState {
-    Pending,
-    /// Its effect may have begun.
-    Started,
-    Succeeded,
-    Skipped,
-    /// Its last attempt ended with this failure.
-    Failed(Failure),
-    /// Its undo may have begun.
-    Undoing,
-    Undone,
-    UndoFailed(Failure),
-}
-
-/// One step's progress, as far as the journal tells.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepProgress {
-    pub state: StepState,
-    /// Attempts begun.
-    pub attempts: u32,
-    /// Attempts that ended in a transient failure: what the retry budget counts.
-    pub transient_failures: u32,
-    pub undo_attempts: u32,
-    /// When the first attempt began, RFC 3339.
-    pub started_at: Option<String>,
-    /// What a person told of the outcome that is open; forgotten with it.
-    pub answer: Option<bool>,
-}
-
-impl StepProgress {
-    const PENDING: StepProgress = StepProgress {
-        state: StepState::Pending,
-        attempts: 0,
-        transient_failures: 0,
-        undo_attempts: 0,
-        started_at: None,
-        answer: None,
-    };
-}
-
-impl StepProgress {
-    /// Is it not known, or may it not be known, whether an effect or its undo happened?
-    pub fn is_open(&self) -> bool {
-        match &self.state {
-            StepState::Started | StepState::Undoing | StepState::UndoFailed(_) => true,
-            StepState::Failed(failure) => failure.class == FailureClass::Unknown,
-            StepState::Pending | StepState::Succeeded | StepState::Skipped | StepState::Undone => {
-                false
-            }
-        }
-    }
 }
 
 /// Whether the run goes on.
@@ -97,19 +52,23 @@ pub struct RunState {
     /// A person asked for it: what is open is looked at, and everything is undone.
     pub rollback_requested: bool,
     pub outputs: BTreeMap<Address, Outputs>,
-    /// Step → who approved it.
-    pub approvals: BTreeMap<Address, String>,
+    /// Gates that are open, and who opened them.
+    pub approvals: BTreeMap<Address, Approved>,
+    /// Records of approvals that open nothing, by number, and why.
+    pub refused: BTreeMap<u64, String>,
     /// Steps in the order in which they first started.
     pub order: Vec<Address>,
     steps: HashMap<Address, StepProgress>,
+    terms: Arc<Terms>,
 }
 
 impl RunState {
-    /// The state before any record.
-    pub fn new(run: RunId, plan_digest: String) -> RunState {
+    /// The state before any record of a run of this plan.
+    pub fn new(run: RunId, plan: &Arc<Plan>, plan_digest: String) -> RunState {
         RunState {
             run,
             last_hash: plan_digest.clone(),
+            terms: Arc::new(Terms::new(plan, &plan_digest)),
             plan_digest,
             planned_steps: 0,
             phase: RunPhase::Running,
@@ -119,6 +78,7 @@ impl RunState {
             rollback_requested: false,
             outputs: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            refused: BTreeMap::new(),
             order: Vec::new(),
             steps: HashMap::new(),
         }
@@ -127,10 +87,11 @@ impl RunState {
     /// Folds a whole journal, verifying every record.
     pub fn fold(
         run: RunId,
+        plan: &Arc<Plan>,
         plan_digest: String,
         records: &[Record],
     ) -> Result<RunState, BrokenJournal> {
-        let mut state = RunState::new(run, plan_digest);
+        let mut state = RunState::new(run, plan, plan_digest);
         for record in records {
             state.apply(record)?;
         }
@@ -198,6 +159,7 @@ impl RunState {
             }
             Event::StepSucceeded { step, outputs, adopted: _ } => {
                 self.running()?;
+                self.terms.may_succeed(step, &self.approvals)?;
                 self.moved(step, &[Kind::Started], StepState::Succeeded)?;
                 if !outputs.is_empty() {
                     self.outputs.insert(step.clone(), outputs.clone());
@@ -215,6 +177,7 @@ impl RunState {
             }
             Event::StepSkipped { step, reason: _ } => {
                 self.running()?;
+                self.terms.may_skip(step, |waited| &self.step(waited).state)?;
                 self.moved(step, &[Kind::Pending], StepState::Skipped).map(drop)
             }
             Event::UndoStarted { step, attempt } => self.undo_started(step, *attempt),
@@ -226,8 +189,15 @@ impl RunState {
                 self.running()?;
                 self.moved(step, &[Kind::Undoing], StepState::UndoFailed(failure.clone())).map(drop)
             }
-            Event::ApprovalGiven { step, by, statement: _ } => {
-                self.approvals.insert(step.clone(), by.clone());
+            Event::ApprovalGiven { step, by, statement } => {
+                match self.opens(step, by, statement) {
+                    Ok(approved) => {
+                        self.approvals.entry(step.clone()).or_insert(approved);
+                    }
+                    Err(why) => {
+                        self.refused.insert(record.seq, why.to_string());
+                    }
+                }
                 Ok(())
             }
             Event::AnswerGiven { step, by: _, happened } => self.answered(step, *happened),
@@ -244,12 +214,31 @@ impl RunState {
         }
     }
 
+    /// The approver, where this approval opens the gate.
+    ///
+    /// # Errors
+    /// Where the gate lists keys, and the statement is not this plan's, signed by one of them.
+    pub fn opens(
+        &self,
+        step: &Address,
+        by: &str,
+        statement: &str,
+    ) -> Result<Approved, ApprovalError> {
+        self.terms.opens(step, by, statement)
+    }
+
     fn created(&mut self, plan_digest: &str, steps: u64) -> Result<(), String> {
         if self.seq != 0 {
             return Err("a run is created once".to_owned());
         }
         if plan_digest != self.plan_digest {
             return Err(format!("it was created from plan {plan_digest}"));
+        }
+        if steps != self.terms.steps() {
+            return Err(format!(
+                "it was created from {steps} steps, and the plan has {}",
+                self.terms.steps()
+            ));
         }
         self.planned_steps = steps;
         Ok(())
@@ -312,6 +301,7 @@ impl RunState {
         if self.rollback_requested && intent == Intent::Act {
             return Err(format!("{step} started although a rollback was asked for"));
         }
+        self.terms.may_begin(step, |waited| &self.step(waited).state)?;
         let first = !self.steps.contains_key(step);
         let from = [Kind::Pending, Kind::Started, Kind::Failed];
         let expected = self.step(step).attempts + 1;
@@ -364,34 +354,6 @@ impl RunState {
         progress.answer = None;
         progress.state = to;
         Ok(progress)
-    }
-}
-
-/// A step's state without what it carries: what transitions are told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Pending,
-    Started,
-    Succeeded,
-    Skipped,
-    Failed,
-    Undoing,
-    Undone,
-    UndoFailed,
-}
-
-impl StepState {
-    fn kind(&self) -> Kind {
-        match self {
-            StepState::Pending => Kind::Pending,
-            StepState::Started => Kind::Started,
-            StepState::Succeeded => Kind::Succeeded,
-            StepState::Skipped => Kind::Skipped,
-            StepState::Failed(_) => Kind::Failed,
-            StepState::Undoing => Kind::Undoing,
-            StepState::Undone => Kind::Undone,
-            StepState::UndoFailed(_) => Kind::UndoFailed,
-        }
     }
 }
 

@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::Intent;
-use crate::model::StepKind;
+use crate::journal::{Failure, Intent};
+use crate::model::{OnFailure, Residual, Retry, Step, StepKind, StepSpec};
 
 fn address() -> impl Strategy<Value = Address> {
-    prop::sample::select(vec!["a", "b", "c"]).prop_map(|name| Address::new(StepKind::Run, name))
+    prop::sample::select(vec!["a", "b", "c"])
+        .prop_map(|name| Address::new(StepKind::Checkpoint, name))
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -62,8 +63,30 @@ fn next(state: &RunState, event: Event) -> Record {
     }
 }
 
+/// Steps that may be skipped, and wait for nothing.
+fn plan() -> Arc<Plan> {
+    let step = |name: &str| Step {
+        address: Address::new(StepKind::Checkpoint, name),
+        hop: None,
+        description: None,
+        depends_on: Vec::new(),
+        when: Some(Residual {
+            expr: "true".into(),
+            steps: Vec::new(),
+            env: Vec::new(),
+            sensitive: false,
+        }),
+        timeout_ms: None,
+        retry: Retry::default(),
+        on_failure: OnFailure::default(),
+        rollback: None,
+        spec: StepSpec::Checkpoint,
+    };
+    Arc::new(Plan { steps: ["a", "b", "c"].map(step).to_vec(), ..Plan::default() })
+}
+
 fn empty() -> RunState {
-    RunState::new(RunId("r".into()), "d".into())
+    RunState::new(RunId("r".into()), &plan(), "d".into())
 }
 
 /// A journal of whatever the transition function accepts of these events.
@@ -98,7 +121,7 @@ proptest! {
     #[test]
     fn folding_a_journal_gives_the_state_that_wrote_it(events in prop::collection::vec(event(), 0..40)) {
         let (state, records) = journal(events);
-        let folded = RunState::fold(RunId("r".into()), "d".into(), &records).unwrap();
+        let folded = RunState::fold(RunId("r".into()), &plan(), "d".into(), &records).unwrap();
         prop_assert_eq!(folded, state);
     }
 
@@ -118,13 +141,13 @@ proptest! {
             2 => records.insert(at, records[at].clone()),
             _ => records.swap(at, at + 1),
         }
-        prop_assert!(RunState::fold(RunId("r".into()), "d".into(), &records).is_err());
+        prop_assert!(RunState::fold(RunId("r".into()), &plan(), "d".into(), &records).is_err());
     }
 }
 
 #[test]
 fn a_step_that_finished_never_starts_again() {
-    let step = Address::new(StepKind::Run, "a");
+    let step = Address::new(StepKind::Checkpoint, "a");
     let started = |attempt| Event::StepStarted { step: step.clone(), attempt, intent: Intent::Act };
     let succeeded =
         Event::StepSucceeded { step: step.clone(), outputs: Outputs::new(), adopted: false };
@@ -135,7 +158,7 @@ fn a_step_that_finished_never_starts_again() {
 
 #[test]
 fn a_rollback_reopens_a_run_that_ended_and_nothing_is_begun_any_more() {
-    let step = Address::new(StepKind::Run, "a");
+    let step = Address::new(StepKind::Checkpoint, "a");
     let started = Event::StepStarted { step, attempt: 1, intent: Intent::Act };
     let asked = Event::RollbackRequested { holder: "h".into() };
     for status in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Stuck] {

@@ -16,6 +16,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::Instant;
 
 use crate::journal::{Record, RunId};
+use crate::plan::StoredPlan;
 
 use super::rows::{Batch, LeaseRow, fenced, micros, read_record, stored};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
@@ -165,7 +166,7 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
         self.transact(|mut tx| async move {
             let bytes: Option<Vec<u8>> = query_scalar(
                 "SELECT p.bytes FROM orthid_state.plans p
@@ -174,7 +175,8 @@ impl Store for PostgresStore {
             .bind(&run.0)
             .fetch_optional(&mut *tx)
             .await?;
-            commit(tx, bytes.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?).await
+            let bytes = bytes.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+            commit(tx, StoredPlan::new(bytes)).await
         })
         .await
     }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, Params, Row, Transaction, TransactionBehavior, params
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::journal::{Record, RunId};
+use crate::plan::StoredPlan;
 
 use super::rows::{Batch, LeaseColumns, LeaseRow, fenced, micros, read_record, stored};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
@@ -269,10 +270,11 @@ impl Store for SqliteStore {
         Ok(records)
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
         let sql = "SELECT p.bytes FROM plans p JOIN runs r ON r.key = p.run WHERE r.id = ?1";
         let plan = self.with(|connection| first(connection, sql, [&run.0], |row| row.get(0)));
-        plan.await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))
+        let bytes = plan.await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+        Ok(StoredPlan::new(bytes))
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {

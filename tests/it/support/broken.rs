@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use orthid::journal::{Record, RunId};
+use orthid::plan::StoredPlan;
 use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use tokio::sync::Mutex;
 
@@ -64,7 +65,7 @@ impl Store for BrokenStore {
         self.inner.records(run, after).await
     }
 
-    async fn plan(&self, run: &RunId) -> Result<Vec<u8>, StoreError> {
+    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
         self.inner.plan(run).await
     }
 

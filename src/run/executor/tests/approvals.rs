@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::ApproveSpec;
+use crate::run::approval::ApproverKey;
 use crate::simulate::VirtualClock;
 
 /// A gate with an hour's deadline.
@@ -19,7 +20,11 @@ fn gate(after: &[&str]) -> Step {
 
 /// A gate, and a step after it.
 async fn gated(clock: &VirtualClock) -> (Stage, Address) {
-    let gate = gate(&[]);
+    behind(gate(&[]), clock).await
+}
+
+/// This gate, and a step after it.
+async fn behind(gate: Step, clock: &VirtualClock) -> (Stage, Address) {
     let mut after = step("after", &[]);
     after.depends_on = vec![gate.address.clone()];
     let address = gate.address.clone();
@@ -30,8 +35,12 @@ async fn gated(clock: &VirtualClock) -> (Stage, Address) {
 }
 
 async fn resume_approved(stage: &Stage, gate: Address) -> Outcome {
+    resume_given(stage, gate, String::new()).await
+}
+
+async fn resume_given(stage: &Stage, gate: Address, statement: String) -> Outcome {
     let mut options = stage.options();
-    let given = GivenApproval { by: "ops".into(), statement: String::new() };
+    let given = GivenApproval { by: "ops".into(), statement };
     options.approvals.insert(gate, given);
     resume(&stage.deps, options, &stage.job).await.unwrap()
 }
@@ -85,4 +94,26 @@ async fn an_approval_after_its_deadline_opens_nothing() {
     assert_eq!(resume_approved(&stage, gate).await, Outcome::Finished(RunStatus::Failed));
     assert_eq!(refusal(&stage).await, "the approval by ops came after its deadline");
     assert_eq!(stage.log(), "");
+}
+
+#[tokio::test]
+async fn a_gate_with_keys_is_opened_by_their_signature_and_by_no_word() {
+    let (ada, eve) = (ApproverKey::from_seed([1; 32]), ApproverKey::from_seed([9; 32]));
+    let spec = StepSpec::Approve(ApproveSpec { keys: vec![ada.public()], deadline_ms: None });
+    let clock = VirtualClock::new();
+    let (stage, gate) = behind(Step { spec, ..gate(&[]) }, &clock).await;
+    let signed = |key: &ApproverKey, digest: &str| {
+        let signed = key.sign(digest, vec![gate.clone()], "Ada", "2026-01-02T03:04:05Z");
+        serde_json::to_string(&signed).unwrap()
+    };
+    let waits = Outcome::WaitingForApproval(vec![gate.clone()]);
+    for statement in [String::new(), signed(&eve, "digest"), signed(&ada, "another")] {
+        assert_eq!(resume_given(&stage, gate.clone(), statement).await, waits);
+    }
+    let records = stage.deps.store.records(&stage.job.run, 0).await.unwrap();
+    assert!(!records.iter().any(|record| matches!(record.event, Event::ApprovalGiven { .. })));
+    assert_eq!(stage.log(), "");
+    let outcome = resume_given(&stage, gate.clone(), signed(&ada, "digest")).await;
+    assert_eq!(outcome, Outcome::Finished(RunStatus::Succeeded));
+    assert_eq!(stage.log(), "act after");
 }

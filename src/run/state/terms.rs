@@ -1,0 +1,141 @@
+//! What a plan demands of its run's journal: the order of the steps, and whose signature opens a gate.
+//!
+//! The journal's chain is not keyed, so whoever may write to the store can write records that follow it. These must not
+//! lead past a gate with keys: an approval counts where it is signed, and a step begins where all it waits for is over.
+//!
+//! Must not: change a state.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::progress::StepState;
+use crate::journal::FailureClass;
+use crate::model::{Address, OnFailure, Step, StepSpec};
+use crate::plan::Plan;
+use crate::run::approval::{ApprovalError, Signed};
+
+/// The approver of an open gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// The name that was given.
+    pub by: String,
+    /// The key that signed; none for a gate that lists no keys.
+    pub key: Option<String>,
+}
+
+impl Approved {
+    /// Name and key in one text, as the step hands it on.
+    pub fn text(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{} ({key})", self.by),
+            None => self.by.clone(),
+        }
+    }
+}
+
+/// A plan as the journal of its run is held to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Terms {
+    plan: Arc<Plan>,
+    digest: String,
+    /// Step → its place in the plan.
+    places: HashMap<Address, usize>,
+}
+
+impl Terms {
+    pub(super) fn new(plan: &Arc<Plan>, digest: &str) -> Terms {
+        let steps = plan.steps.iter().enumerate();
+        let places = steps.map(|(place, step)| (step.address.clone(), place)).collect();
+        Terms { plan: Arc::clone(plan), digest: digest.to_owned(), places }
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.plan.steps.len() as u64
+    }
+
+    fn step(&self, address: &Address) -> Result<&Step, String> {
+        let place = self.places.get(address);
+        place
+            .map(|place| &self.plan.steps[*place])
+            .ok_or_else(|| format!("the plan has no step {address}"))
+    }
+
+    /// Everything that a step waits for must be over before it begins.
+    pub(super) fn may_begin<'s>(
+        &self,
+        address: &Address,
+        state: impl Fn(&Address) -> &'s StepState,
+    ) -> Result<&Step, String> {
+        let step = self.step(address)?;
+        for waited in &step.depends_on {
+            let is_over = match state(waited) {
+                StepState::Succeeded | StepState::Skipped => true,
+                StepState::Failed(failure) => {
+                    failure.class != FailureClass::Unknown
+                        && self.step(waited)?.on_failure == OnFailure::Continue
+                }
+                StepState::Pending
+                | StepState::Started
+                | StepState::Undoing
+                | StepState::Undone
+                | StepState::UndoFailed(_) => false,
+            };
+            if !is_over {
+                return Err(format!("{address} began before {waited} was over"));
+            }
+        }
+        Ok(step)
+    }
+
+    /// A step is skipped by its `when`, and so has one.
+    pub(super) fn may_skip<'s>(
+        &self,
+        address: &Address,
+        state: impl Fn(&Address) -> &'s StepState,
+    ) -> Result<(), String> {
+        match self.may_begin(address, state)?.when {
+            Some(_) => Ok(()),
+            None => Err(format!("{address} was skipped, and the plan does not say when")),
+        }
+    }
+
+    /// A gate succeeds by an approval that opened it.
+    pub(super) fn may_succeed(
+        &self,
+        address: &Address,
+        approvals: &BTreeMap<Address, Approved>,
+    ) -> Result<(), String> {
+        match &self.step(address)?.spec {
+            StepSpec::Approve(_) if !approvals.contains_key(address) => {
+                Err(format!("{address} was opened without an approval"))
+            }
+            StepSpec::Approve(_)
+            | StepSpec::Backup(_)
+            | StepSpec::Verify(_)
+            | StepSpec::Migrate(_)
+            | StepSpec::Roll(_)
+            | StepSpec::Smoke(_)
+            | StepSpec::Probe(_)
+            | StepSpec::Run(_)
+            | StepSpec::Checkpoint => Ok(()),
+        }
+    }
+
+    /// The approver, where this approval opens the gate. A gate without keys takes anybody's word.
+    pub(super) fn opens(
+        &self,
+        address: &Address,
+        by: &str,
+        statement: &str,
+    ) -> Result<Approved, ApprovalError> {
+        let Ok(Step { spec: StepSpec::Approve(gate), .. }) = self.step(address) else {
+            return Err(ApprovalError::NoSuchStep(address.clone()));
+        };
+        if gate.keys.is_empty() {
+            return Ok(Approved { by: by.to_owned(), key: None });
+        }
+        let signed = Signed::read(statement.as_bytes())?;
+        let key = signed.approves(&self.digest, address, &gate.keys)?;
+        Ok(Approved { by: signed.by().to_owned(), key: Some(key) })
+    }
+}
