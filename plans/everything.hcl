@@ -23,7 +23,7 @@ variable "environment" {
 
 variable "base_url" {
   type    = string
-  default = "http://127.0.0.1:30090"
+  default = "http://127.0.0.1:30080"
 }
 
 variable "checks" {

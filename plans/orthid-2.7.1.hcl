@@ -20,7 +20,7 @@ variable "repository" {
 
 variable "base_url" {
   type    = string
-  default = "http://127.0.0.1:30090"
+  default = "http://127.0.0.1:30080"
 }
 
 release "orthid" {

@@ -33,7 +33,7 @@ variable "repository" {
 
 variable "base_url" {
   type        = string
-  default     = "http://127.0.0.1:30090"
+  default     = "http://127.0.0.1:30080"
   description = "Where OrthID answers, as seen from here"
 
   validation {

@@ -8,16 +8,15 @@ use super::{HELM_3, HELM_4, installed};
 const TWO_REVISIONS: &[&str] = &["superseded orthid-2.6.0", "deployed orthid-2.7.1"];
 
 /// The end of an upgrade that nothing disturbed: one migration, and the app of the target.
-fn upgraded(place: &Place) {
+pub(super) fn upgraded(place: &Place) {
     assert_eq!(place.serves(), ("2.7.1".to_owned(), 5));
     let revisions = place.revisions();
     assert_eq!(revisions.last().unwrap(), "deployed orthid-2.7.1", "{revisions:?}");
-    let scratch = "select count(*) from pg_database where datname like 'orthid_verify%'";
-    assert_eq!(place.count(scratch), 0, "no scratch database is left");
+    assert_eq!(place.scratch_databases(), [""; 0], "no scratch database is left");
 }
 
 /// An upgrade by the plan as people have it, which has come to this step.
-fn begun(place: &Place, step: &str) -> Running {
+pub(super) fn begun(place: &Place, step: &str) -> Running {
     place.plan("orthid-2.7.hcl", &[]);
     let mut run = place.begin();
     run.wait_for("step_started", step);
@@ -38,7 +37,7 @@ fn orthid_killed(namespace: &str, step: &str, table: Option<&str>, strike: impl 
 }
 
 /// Upgraded, with one migration and one revision.
-fn once(place: &Place) {
+pub(super) fn once(place: &Place) {
     upgraded(place);
     assert_eq!(place.revisions(), TWO_REVISIONS);
     let jobs = place.kubectl(&["get", "jobs", "--selector", "orthid.dev/run", "-o", "name"]);
@@ -106,7 +105,7 @@ fn helm_4_killed_with_orthid() {
 }
 
 /// Strikes at something else while orthid lives on, which then ends in success, or has to be told to go on.
-fn survived(place: &Place, run: Running) {
+pub(super) fn survived(place: &Place, run: Running) {
     let Ended { code, stdout, stderr } = run.wait();
     match code {
         Some(0) => {}
@@ -178,37 +177,6 @@ fn the_exec_stream_cut() {
     survived(&place, run);
     upgraded(&place);
     assert_eq!(place.revisions(), ["superseded orthid-2.6.3", "deployed orthid-2.7.1"]);
-}
-
-#[test]
-fn postgresql_killed_while_it_migrates() {
-    let place = installed!("orthid-kill-postgres", HELM_3, "2.6.0");
-    let run = begun(&place, "migrate.schema");
-    place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
-    survived(&place, run);
-    once(&place);
-}
-
-#[test]
-fn postgresql_restarted_while_it_dumps() {
-    let place = installed!("orthid-restart-postgres", HELM_3, "2.6.0");
-    let held = place.hold("users");
-    let run = begun(&place, "backup.before");
-    place.tool("examples/cluster/cluster", &["postgres", "restart", "--kill"]);
-    drop(held);
-    survived(&place, run);
-    once(&place);
-}
-
-#[test]
-fn the_api_server_killed_while_it_rolls() {
-    let place = installed!("orthid-kill-apiserver", HELM_3, "2.6.0");
-    let run = begun(&place, "roll.app");
-    wait_until("revision 2", || place.revisions().len() == 2);
-    place.tool("examples/cluster/cluster", &["restart-apiserver"]);
-    survived(&place, run);
-    upgraded(&place);
-    assert_eq!(place.events("step_started", "migrate.schema"), 1);
 }
 
 /// The smoke expects what is not so; what it undoes is killed on the way.

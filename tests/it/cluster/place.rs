@@ -1,10 +1,12 @@
 //! An installed OrthID of a test's own: its namespace, its database, its node port, and the program run against it.
+//!
+//! Places stand side by side. A test that ends something that all of them need has the cluster for itself.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use orthid::plan::{Plan, SavedPlan};
 use serde_json::Value;
@@ -12,20 +14,44 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::running::{Ended, Running};
 
-/// The node port of all: only one of them is installed at a time.
-const NODE_PORT: u16 = 30_190;
-
-/// On the namespaces of these tests.
-const LABEL: &str = "orthid.dev/test=true";
+/// On the namespaces of these tests: the id of the process that made them.
+const LABEL: &str = "orthid.dev/test";
 /// Two pods that drain fast: what is looked at is the upgrade.
-const SMALL: [&str; 4] = [
+const SMALL: [&str; 5] = [
     "replicaCount=2",
     "podDisruptionBudget.minAvailable=1",
     "drain.preStopSeconds=1",
     "drain.seconds=1",
+    "service.type=NodePort",
 ];
 
-static ALONE: Mutex<()> = Mutex::new(());
+static CLUSTER: RwLock<()> = RwLock::new(());
+
+/// Whether others may use the cluster at the same time.
+#[derive(Clone, Copy)]
+pub enum Turn {
+    BesideOthers,
+    Alone,
+}
+
+/// Held as long as the place is there.
+enum Held {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Exclusive { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Turn {
+    fn take(self) -> Held {
+        match self {
+            Turn::BesideOthers => {
+                Held::Shared { _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner) }
+            }
+            Turn::Alone => {
+                Held::Exclusive { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) }
+            }
+        }
+    }
+}
 
 pub struct Place {
     namespace: String,
@@ -33,7 +59,7 @@ pub struct Place {
     /// The database server's URL as the quickstart gives it.
     server: String,
     folder: tempfile::TempDir,
-    _alone: MutexGuard<'static, ()>,
+    _turn: Held,
 }
 
 /// The quickstart's environment; none where no cluster is wanted.
@@ -80,9 +106,15 @@ pub fn statement(url: &str, sql: &str) {
 
 impl Place {
     /// Installs a release into a namespace and a database of this name.
-    pub fn new(namespace: &str, helm: &str, version: &str, sets: &[&str]) -> Option<Place> {
+    pub fn new(
+        turn: Turn,
+        namespace: &str,
+        helm: &str,
+        version: &str,
+        sets: &[&str],
+    ) -> Option<Place> {
         let mut vars = quickstart(helm)?;
-        let alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let held = turn.take();
         let server = vars["ORTHID_DATABASE_URL"].clone();
         let database = namespace.replace('-', "_");
         for name in ["ORTHID_DATABASE_URL", "ORTHID_POD_DATABASE_URL"] {
@@ -90,53 +122,84 @@ impl Place {
             vars.insert(name.to_owned(), url);
         }
         vars.insert("ORTHID_VAR_namespace".to_owned(), namespace.to_owned());
-        let base_url = format!("http://127.0.0.1:{NODE_PORT}");
-        vars.insert("ORTHID_VAR_base_url".to_owned(), base_url);
         let folder = tempfile::tempdir().unwrap();
         let namespace = namespace.to_owned();
-        let place = Place { namespace, vars, server, folder, _alone: alone };
-        place.remove(true);
-        place.drop_scratch_databases();
-        let namespace = &place.namespace;
-        place.tool("kubectl", &["create", "namespace", namespace]);
-        place.tool("kubectl", &["label", "namespace", namespace, LABEL]);
-        statement(&place.server, &format!("create database {database}"));
-        let port = NODE_PORT.to_string();
-        let mut args = vec![
-            "--version",
-            version,
-            "--repo",
-            &place.vars["ORTHID_VAR_repository"],
-            "--namespace",
-            &place.namespace,
-            "--node-port",
-            &port,
-        ];
-        for set in SMALL.iter().chain(sets) {
-            args.extend(["--set", set]);
-        }
-        place.tool("examples/orthid/install", &args);
+        let mut place = Place { namespace, vars, server, folder, _turn: held };
+        place.remove_what_dead_tests_left();
+        place.install(version, sets);
+        place.vars.insert("ORTHID_VAR_base_url".to_owned(), place.base_url());
         Some(place)
     }
 
-    /// Removes what this test and any other before it left.
-    fn remove(&self, wait: bool) {
-        let wait = format!("--wait={wait}");
-        self.tool("kubectl", &["delete", "namespace", "--selector", LABEL, &wait]);
-        let database = self.namespace.replace('-', "_");
+    fn install(&self, version: &str, sets: &[&str]) {
+        let namespace = &self.namespace;
+        self.tool("kubectl", &["delete", "namespace", namespace, "--ignore-not-found"]);
+        self.drop_database();
+        self.tool("kubectl", &["create", "namespace", namespace]);
+        let label = format!("{LABEL}={}", std::process::id());
+        self.tool("kubectl", &["label", "namespace", namespace, &label]);
+        statement(&self.server, &format!("create database {}", self.database()));
+        let repository = &self.vars["ORTHID_VAR_repository"];
+        let mut args =
+            vec!["--version", version, "--repo", repository, "--namespace", &self.namespace];
+        for set in SMALL.iter().chain(sets) {
+            args.extend(["--set", set]);
+        }
+        self.tool("examples/orthid/install", &args);
+    }
+
+    /// The node port is the cluster's choice.
+    fn base_url(&self) -> String {
+        let port = "jsonpath={.spec.ports[0].nodePort}";
+        let port = self.kubectl(&["get", "service", "orthid-api", "-o", port]);
+        format!("http://127.0.0.1:{port}")
+    }
+
+    fn database(&self) -> String {
+        self.namespace.replace('-', "_")
+    }
+
+    fn drop_database(&self) {
+        let database = self.database();
         statement(&self.server, &format!("drop database if exists {database} with (force)"));
     }
 
-    /// What a test that failed, or was ended, may have left.
-    fn drop_scratch_databases(&self) {
-        let left: Vec<String> = block_on(async {
+    /// Removes the namespaces of test processes that ended before they could.
+    fn remove_what_dead_tests_left(&self) {
+        static REMOVED: Once = Once::new();
+        REMOVED.call_once(|| {
+            let query = ["get", "namespaces", "--selector", LABEL, "--no-headers"];
+            let columns = ["-o", "custom-columns=:.metadata.name,:.metadata.labels"];
+            let listed = self.tool("kubectl", &[&query[..], &columns[..]].concat());
+            for line in listed.lines() {
+                let (name, labels) = line.split_once(char::is_whitespace).unwrap();
+                let pid = labels.split_once(&format!("{LABEL}:")).map(|(_, rest)| rest);
+                let pid: String =
+                    pid.into_iter().flat_map(str::chars).take_while(char::is_ascii_digit).collect();
+                if !Path::new("/proc").join(&pid).is_dir() || pid.is_empty() {
+                    self.tool("kubectl", &["delete", "namespace", name, "--wait=false"]);
+                }
+            }
+        });
+    }
+
+    /// Databases that this place's runs made and did not drop.
+    pub fn scratch_databases(&self) -> Vec<String> {
+        let runs: Vec<String> = fs::read_dir(self.folder.path().join(".orthid/runs"))
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let named = "select datname from pg_database where datname ~ '^orthid_(verify|restored|replaced)_'";
+        let all: Vec<String> = block_on(async {
             let mut connection = PgConnection::connect(&self.server).await.unwrap();
-            let named = "select datname from pg_database where datname ~ '^orthid_(verify|restored|replaced)_'";
             sqlx::query_scalar(named).fetch_all(&mut connection).await.unwrap()
         });
-        for database in left {
-            statement(&self.server, &format!("drop database {database} with (force)"));
-        }
+        // The name holds the run's last eight letters.
+        let is_ours = |name: &String| {
+            runs.iter().any(|run| name.contains(&format!("_{}_", &run[run.len() - 8..])))
+        };
+        all.into_iter().filter(is_ours).collect()
     }
 
     /// Runs a program that is to succeed, in the project's folder; gives its stdout.
@@ -285,16 +348,6 @@ impl Place {
         statement(&self.vars["ORTHID_DATABASE_URL"], sql);
     }
 
-    pub fn count(&self, sql: &str) -> i64 {
-        block_on(async {
-            let mut connection = PgConnection::connect(&self.server).await.unwrap();
-            sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
-                .fetch_one(&mut connection)
-                .await
-                .unwrap()
-        })
-    }
-
     /// Holds a table against everybody: whoever dumps or migrates it stands still.
     pub fn hold(&self, table: &str) -> Hold {
         let url = self.vars["ORTHID_DATABASE_URL"].clone();
@@ -336,8 +389,12 @@ impl Drop for Place {
         if std::thread::panicking() {
             let log = self.orthid(&["log"]);
             eprintln!("{}: the journal of the run that failed:\n{}", self.namespace, log.stdout);
-        } else {
-            self.remove(false);
+            return;
+        }
+        self.tool("kubectl", &["delete", "namespace", &self.namespace, "--wait=false"]);
+        self.drop_database();
+        for database in self.scratch_databases() {
+            statement(&self.server, &format!("drop database {database} with (force)"));
         }
     }
 }

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Bound on anything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[derive(Debug)]
 pub struct Ended {
@@ -95,11 +95,16 @@ impl Running {
     }
 }
 
+/// Looks again and again. A look that takes long is followed by a pause as long: the machine has others to serve.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
-    while !is_so() {
+    loop {
+        let looked = Instant::now();
+        if is_so() {
+            return;
+        }
         assert!(started.elapsed() < PATIENCE, "waited in vain for: {what}");
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(looked.elapsed().max(Duration::from_millis(3)));
     }
 }
 
