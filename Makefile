@@ -17,8 +17,7 @@ test: ## Run every test: formatting, lints, unit, integration and cluster tests,
 
 .PHONY: test-fast
 test-fast: ## Unit and integration tests that need no cluster
-	$(CARGO) test --locked --lib --bins --examples
-	$(CARGO) test --locked --test it
+	@.ci/test-fast
 
 .PHONY: fmt
 fmt: ## Format the code and the plans
