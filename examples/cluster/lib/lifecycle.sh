@@ -18,11 +18,17 @@ take_lock() {
 }
 
 command_build() {
-  case ${1:-} in
-    '') build_tools "${helm_tools[@]}" "${cluster_tools[@]}" ;;
-    helm) build_tools "${helm_tools[@]}" ;;
-    *) die "build takes 'helm' or nothing; see: cluster --help" ;;
-  esac
+  local tool tools=()
+  for tool in "${@:-all}"; do
+    case $tool in
+      all) tools+=("${helm_tools[@]}" "${cluster_tools[@]}") ;;
+      helm) tools+=("${helm_tools[@]}") ;;
+      cluster) tools+=(kubectl "${cluster_tools[@]}") ;;
+      helm3 | helm4 | kubectl) tools+=("$tool") ;;
+      *) die "build takes helm, helm3, helm4, kubectl, cluster or nothing; see: cluster --help" ;;
+    esac
+  done
+  build_tools "${tools[@]}"
 }
 
 command_packages() {
@@ -35,7 +41,7 @@ command_up() {
   need_root "the cluster"
   take_lock
   install_cluster_packages
-  build_tools "${helm_tools[@]}" "${cluster_tools[@]}"
+  command_build cluster
   began_ms=$(now_ms)
   refuse_second_node
   refuse_long_paths
@@ -116,10 +122,12 @@ command_kubeconfig() {
 command_env() {
   local helm=helm4 kubectl
   case "${1:-} ${2:-}" in
-    ' ' | '--helm 4') ;;
+    ' ') tool_is_built helm4 || helm=helm3 ;;
+    '--helm 4') ;;
     '--helm 3') helm=helm3 ;;
     *) die "env takes '--helm 3', '--helm 4' or nothing" ;;
   esac
+  tool_is_built "$helm" || die "$helm is not built yet; build it with: cluster build $helm"
   kubectl=$(tool_path kubectl)
   helm=$(tool_path "$helm")
   printf 'export KUBECONFIG=%q\n' "$(command_kubeconfig)"
