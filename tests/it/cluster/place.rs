@@ -190,7 +190,8 @@ impl Place {
             .flatten()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        let named = "select datname from pg_database where datname ~ '^orthid_(verify|restored|replaced)_'";
+        let named =
+            "select datname from pg_database where datname ~ '^orthid_(verify|restored|replaced)_'";
         let all: Vec<String> = block_on(async {
             let mut connection = PgConnection::connect(&self.server).await.unwrap();
             sqlx::query_scalar(named).fetch_all(&mut connection).await.unwrap()
