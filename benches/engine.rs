@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use orthid::journal::{Failure, Record, RunId, RunStatus, SystemClock};
-use orthid::model::{Address, OnFailure, Outputs, Retry, Step, StepKind, StepSpec};
+use orthid::model::{Address, OnFailure, Outputs, Step, StepKind, StepSpec};
 use orthid::plan::{Plan, StoredPlan};
 use orthid::run::{
     Control, Deps, Job, LeaseTimes, Observation, Options, Outcome, StepContext, World, start,
@@ -175,16 +175,9 @@ fn steps(rows: usize, length: usize) -> Vec<Step> {
     for row in 0..rows {
         for n in 0..length {
             steps.push(Step {
-                address: address(row, n),
-                hop: None,
-                description: None,
                 depends_on: n.checked_sub(1).map(|n| address(row, n)).into_iter().collect(),
-                when: None,
-                timeout_ms: None,
-                retry: Retry::default(),
                 on_failure: OnFailure::Stop,
-                rollback: None,
-                spec: StepSpec::Checkpoint,
+                ..Step::at(address(row, n), StepSpec::Checkpoint)
             });
         }
     }

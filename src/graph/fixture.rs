@@ -1,10 +1,7 @@
 //! Small graphs in one line each, for tests: `verify.a < backup.a` is a verify step that depends on a backup step.
 
 use super::{Builder, Draft, GraphError, StepGraph};
-use crate::model::{
-    Address, BackupSpec, HttpRequest, MigrateSpec, MigrateVia, OnFailure, ProbeBudget, ProbeSpec,
-    Retry, RollSpec, Rollback, RunSpec, SmokeSpec, Step, StepKind, StepSpec, VerifySpec,
-};
+use crate::model::{Address, Rollback, Step, StepKind, StepSpec};
 
 /// Reads lines `kind.name[@hop] [< dependency, …] [= dependency, …] [| during, …] [~ restore-or-nothing]`:
 /// `<` are references, `=` is the author's own `depends_on`, `|` what a probe runs beside, `~` a rollback edge.
@@ -35,18 +32,7 @@ fn draft(line: &str) -> Draft {
     }
     depends_on.sort();
     let spec = spec(&address, &depends_on, during);
-    let step = Step {
-        address,
-        hop,
-        description: None,
-        depends_on,
-        when: None,
-        timeout_ms: None,
-        retry: Retry::default(),
-        on_failure: OnFailure::default(),
-        rollback,
-        spec,
-    };
+    let step = Step { hop, depends_on, rollback, ..Step::at(address, spec) };
     Draft { step, placed }
 }
 
@@ -62,63 +48,18 @@ fn address(text: &str) -> (Address, Option<usize>) {
 
 fn spec(address: &Address, depends_on: &[Address], during: Vec<Address>) -> StepSpec {
     let of_kind = |kind| depends_on.iter().find(|address| address.kind == kind).cloned();
-    match address.kind {
-        StepKind::Approve => {
-            StepSpec::Approve(crate::model::ApproveSpec { keys: vec![], deadline_ms: None })
+    let mut spec = StepSpec::smallest(address.kind);
+    match &mut spec {
+        StepSpec::Verify(spec) => {
+            if let Some(backup) = of_kind(StepKind::Backup) {
+                spec.backup = backup;
+            }
         }
-        StepKind::Backup => {
-            StepSpec::Backup(BackupSpec { database: "main".into(), to: "backups".into() })
-        }
-        StepKind::Verify => StepSpec::Verify(VerifySpec {
-            backup: of_kind(StepKind::Backup)
-                .unwrap_or_else(|| Address::new(StepKind::Backup, "none")),
-            checks: vec![],
-        }),
-        StepKind::Migrate => StepSpec::Migrate(MigrateSpec {
-            backup: of_kind(StepKind::Verify),
-            via: MigrateVia::Auto,
-            exec: vec![],
-            status: vec![],
-            to: None,
-            workload: None,
-            container: None,
-            quiesce: false,
-            breaking: false,
-            pending: vec![],
-        }),
-        StepKind::Roll => StepSpec::Roll(RollSpec {
-            version: semver::Version::new(2, 7, 1),
-            atomic: true,
-            helm_timeout_ms: 1,
-        }),
-        StepKind::Smoke => StepSpec::Smoke(SmokeSpec { requests: vec![] }),
-        StepKind::Probe => StepSpec::Probe(Box::new(ProbeSpec {
-            during,
-            before: vec![],
-            request: HttpRequest {
-                name: "probe".into(),
-                method: "GET".into(),
-                url: crate::model::Arg::Known("http://127.0.0.1/".into()),
-                headers: Default::default(),
-                body: None,
-                expect: Default::default(),
-                capture: vec![],
-                timeout_ms: 1,
-            },
-            every_ms: 1,
-            budget: ProbeBudget::default(),
-        })),
-        StepKind::Run => StepSpec::Run(RunSpec {
-            command: vec![],
-            workdir: None,
-            env: Default::default(),
-            exit_codes: vec![0],
-            observe: None,
-            undo: None,
-            idempotent: false,
-        }),
-        StepKind::Checkpoint => StepSpec::Checkpoint,
+        StepSpec::Migrate(spec) => spec.backup = of_kind(StepKind::Verify),
+        StepSpec::Probe(spec) => spec.during = during,
+        _ => {}
     }
+    spec
 }
 
 pub(crate) fn build(text: &str) -> Result<StepGraph, GraphError> {

@@ -70,7 +70,7 @@ impl<'g> Frontier<'g> {
         if std::mem::replace(&mut self.started[node as usize], true) {
             return;
         }
-        let beside = super::sealed::during(&self.graph.steps()[node as usize]);
+        let beside = self.graph.steps()[node as usize].spec.named().beside;
         for step in beside.iter().filter_map(|step| self.graph.number(step)) {
             self.less(step);
         }

@@ -24,7 +24,7 @@ pub use build::{build, build_for_validation};
 pub use builder::{Builder, Draft};
 pub use cycle::Cycle;
 pub use frontier::{Frontier, Ready};
-pub use sealed::{RollbackEdge, StepGraph, during};
+pub use sealed::{RollbackEdge, StepGraph};
 
 use crate::model::Address;
 

@@ -18,23 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::GraphError;
 use super::sealed::{self, Named, StepGraph};
-use crate::model::{Address, OnFailure, Retry, Step, StepKind, StepSpec};
+use crate::model::{Address, Step, StepKind, StepSpec};
 
 /// As many direct edges as are drawn before a checkpoint joins them.
 const MOST_DIRECT_EDGES: usize = 16;
-
-/// Position of a kind in the recommended order; none for kinds that only edges place.
-fn phase(kind: StepKind) -> Option<u8> {
-    match kind {
-        StepKind::Approve => Some(0),
-        StepKind::Backup => Some(1),
-        StepKind::Verify => Some(2),
-        StepKind::Migrate => Some(3),
-        StepKind::Roll => Some(4),
-        StepKind::Smoke => Some(5),
-        StepKind::Probe | StepKind::Run | StepKind::Checkpoint => None,
-    }
-}
 
 /// Seals steps with the recommended order written into their `depends_on`.
 pub(super) fn complete(
@@ -101,7 +88,7 @@ impl Order {
             let awaited = self.edges[n].iter().chain(self.edges[n].iter().flat_map(beside));
             let same_hop = awaited.filter(|other| self.steps[**other].hop == self.steps[n].hop);
             let inherited = same_hop.map(|other| phases[*other]).max();
-            let own = phase(self.steps[n].kind());
+            let own = self.steps[n].kind().traits().phase.map(|phase| phase as u8);
             phases[n] = own.unwrap_or(0).max(inherited.unwrap_or(0));
         }
         phases
@@ -129,7 +116,7 @@ impl Order {
 
     fn by_phase(&mut self, hop: &[usize], phases: &[u8]) {
         let mut groups: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
-        for n in hop.iter().filter(|n| phase(self.steps[**n].kind()).is_some()) {
+        for n in hop.iter().filter(|n| self.steps[**n].kind().traits().phase.is_some()) {
             groups.entry(phases[*n]).or_default().push(*n);
         }
         let mut tail: Vec<usize> = Vec::new();
@@ -224,15 +211,8 @@ impl Order {
 /// A checkpoint that we add: its name has a colon, which no name in a plan can have.
 fn checkpoint(address: Address, hop: Option<usize>) -> Step {
     Step {
-        address,
         hop,
         description: Some("joins the steps before it with those after it".to_owned()),
-        depends_on: Vec::new(),
-        when: None,
-        timeout_ms: None,
-        retry: Retry::default(),
-        on_failure: OnFailure::default(),
-        rollback: None,
-        spec: StepSpec::Checkpoint,
+        ..Step::at(address, StepSpec::Checkpoint)
     }
 }

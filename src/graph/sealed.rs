@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::GraphError;
 use super::cycle::{self, Cycle};
 use super::links::Links;
-use crate::model::{Address, Step, StepSpec};
+use crate::model::{Address, Step};
 
 /// Steps and their order, complete and without cycles. Made by [`super::Builder`], or from a saved plan's steps.
 #[derive(Clone, Debug)]
@@ -158,21 +158,6 @@ impl StepGraph {
     }
 }
 
-/// The steps that a probe runs beside; nothing for any other kind.
-pub fn during(step: &Step) -> &[Address] {
-    match &step.spec {
-        StepSpec::Probe(probe) => &probe.during,
-        StepSpec::Approve(_)
-        | StepSpec::Backup(_)
-        | StepSpec::Verify(_)
-        | StepSpec::Migrate(_)
-        | StepSpec::Roll(_)
-        | StepSpec::Smoke(_)
-        | StepSpec::Run(_)
-        | StepSpec::Checkpoint => &[],
-    }
-}
-
 /// The numbers of steps by hop, then by address.
 pub(super) fn sorted(steps: &[Step]) -> Vec<u32> {
     let key = |n: &u32| (steps[*n as usize].hop, &steps[*n as usize].address);
@@ -230,7 +215,7 @@ impl Named {
             for dependency in &step.depends_on {
                 named.depends_on.push(look_up(dependency)?);
             }
-            for beside in during(step) {
+            for beside in step.spec.named().beside {
                 named.during.push(look_up(beside)?);
             }
         }

@@ -9,7 +9,7 @@ use super::config::StepBlock;
 use super::references;
 use super::scope::PlanScope;
 use super::syntax::{Body, Expr, Name};
-use crate::model::{Address, OnFailure, Retry, Step, StepKind, StepSpec};
+use crate::model::{Address, Step, StepKind, StepSpec};
 
 /// The steps of one made-up hop to the plan's target.
 #[derive(Clone, Debug, Default)]
@@ -53,18 +53,7 @@ pub(super) fn complete(
 
 /// A step of which nothing is known but its place.
 fn stand_in(address: Address, hop: Option<usize>, depends_on: Vec<Address>) -> Step {
-    Step {
-        address,
-        hop,
-        description: None,
-        depends_on,
-        when: None,
-        timeout_ms: None,
-        retry: Retry::default(),
-        on_failure: OnFailure::default(),
-        rollback: None,
-        spec: StepSpec::Checkpoint,
-    }
+    Step { hop, depends_on, ..Step::at(address, StepSpec::Checkpoint) }
 }
 
 /// The steps that there are, by the block they come from.

@@ -83,12 +83,12 @@ fn attributes<'a>(out: &mut String, attributes: impl Iterator<Item = &'a Attribu
 
 fn outputs(out: &mut String, block: &BlockSchema) {
     let Ok(kind) = block.name.parse::<StepKind>() else { return };
-    match schema::outputs(kind) {
-        Some([]) => {}
+    match kind.output_names() {
         Some(names) => {
-            let names: Vec<String> =
-                names.iter().map(|name| format!("`{kind}.NAME.{name}`")).collect();
-            line(out, &format!("Outputs, known after apply: {}.\n", names.join(", ")));
+            let names: Vec<String> = names.map(|name| format!("`{kind}.NAME.{name}`")).collect();
+            if !names.is_empty() {
+                line(out, &format!("Outputs, known after apply: {}.\n", names.join(", ")));
+            }
         }
         None => line(
             out,

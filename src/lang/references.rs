@@ -3,7 +3,6 @@
 
 use super::diagnostic::shown;
 use super::eval::unknown;
-use super::schema;
 use super::scope::PlanScope;
 use super::syntax::{Expr, Kind, Name, Part, Step};
 use super::{Code, Diagnostic, Span, Value, functions};
@@ -199,7 +198,7 @@ fn step(
     if plan.step_index(&Address::new(kind, &**name)).is_none() {
         report(unknown::unknown_step(plan, kind, name, span));
     } else if let Some((output, whole_span)) = output
-        && schema::outputs(kind).is_some_and(|known| !known.contains(&&**output))
+        && !kind.may_put_out(output)
     {
         report(unknown::unknown_output(kind, output, whole_span));
     }

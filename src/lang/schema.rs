@@ -99,21 +99,6 @@ pub fn step(kind: StepKind) -> &'static BlockSchema {
     FILE.block(kind.as_str()).expect("every kind of step has a schema: a test holds it")
 }
 
-/// Outputs that a kind of step has; none where they are not known before it runs. The step's file in `world` makes them.
-pub fn outputs(kind: StepKind) -> Option<&'static [&'static str]> {
-    match kind {
-        StepKind::Backup => Some(&["id", "file", "size_bytes", "duration_ms", "tables", "rows"]),
-        StepKind::Verify => Some(&["id", "file", "restore_ms", "tables", "rows"]),
-        StepKind::Migrate => Some(&["applied", "schema"]),
-        StepKind::Roll => Some(&["revision", "version", "previous_revision"]),
-        StepKind::Smoke => Some(&["requests", "slowest_ms"]),
-        StepKind::Probe => Some(&["requests", "failures", "longest_gap_ms", "p50_ms", "p99_ms"]),
-        StepKind::Approve => Some(&["by"]),
-        StepKind::Checkpoint => Some(&[]),
-        StepKind::Run => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

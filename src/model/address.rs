@@ -6,66 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of step, in the recommended order of their phases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    Approve,
-    Backup,
-    Verify,
-    Migrate,
-    Roll,
-    Smoke,
-    Probe,
-    Run,
-    Checkpoint,
-}
-
-impl StepKind {
-    pub const ALL: [StepKind; 9] = [
-        StepKind::Approve,
-        StepKind::Backup,
-        StepKind::Verify,
-        StepKind::Migrate,
-        StepKind::Roll,
-        StepKind::Smoke,
-        StepKind::Probe,
-        StepKind::Run,
-        StepKind::Checkpoint,
-    ];
-
-    /// The word that the plan language uses for this kind.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StepKind::Approve => "approve",
-            StepKind::Backup => "backup",
-            StepKind::Verify => "verify",
-            StepKind::Migrate => "migrate",
-            StepKind::Roll => "roll",
-            StepKind::Smoke => "smoke",
-            StepKind::Probe => "probe",
-            StepKind::Run => "run",
-            StepKind::Checkpoint => "checkpoint",
-        }
-    }
-}
-
-impl fmt::Display for StepKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for StepKind {
-    type Err = AddressError;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        StepKind::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == s)
-            .ok_or_else(|| AddressError(s.to_owned()))
-    }
-}
+use super::StepKind;
 
 /// Names one step of a plan: its kind, the name the author gave it, and one key for each way it was instantiated
 /// (the hop's target version first, then the `for_each` key).
@@ -112,7 +53,7 @@ fn quoted(key: &str) -> String {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a step address; it has the form kind.name or kind.name[\"key\"]")]
-pub struct AddressError(String);
+pub struct AddressError(pub(super) String);
 
 impl FromStr for Address {
     type Err = AddressError;

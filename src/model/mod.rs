@@ -4,16 +4,18 @@
 
 mod address;
 mod hop;
-mod spec;
+mod http;
+mod release;
 mod step;
 mod value;
 
-pub use address::{Address, AddressError, StepKind};
+pub use address::{Address, AddressError};
 pub use hop::{Hop, HopKind};
-pub use spec::{
-    ApproveSpec, BackupSpec, Capture, DatabaseSpec, Expectation, FileDigest, HttpRequest,
-    JwtExpectation, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, ReleaseSpec, RollSpec,
-    RunSpec, SmokeSpec, StepSpec, ValuesPolicy, ValuesSpec, VerifySpec, VersionOf,
+pub use http::{Capture, Expectation, HttpRequest, JwtExpectation};
+pub use release::{DatabaseSpec, FileDigest, ReleaseSpec, ValuesPolicy, ValuesSpec, VersionOf};
+pub use step::{
+    ApproveSpec, BackupSpec, Effect, Look, MigrateSpec, MigrateVia, Named, OnFailure, Output,
+    OutputType, Phase, Place, ProbeBudget, ProbeSpec, Retry, RollSpec, Rollback, RunSpec,
+    SmokeSpec, Step, StepKind, StepSpec, Traits, Undo, VerifySpec, WayBack, rights, undo_of,
 };
-pub use step::{OnFailure, Retry, Rollback, Step};
 pub use value::{Arg, Outputs, Residual};

@@ -13,7 +13,7 @@ use super::outcome::{EndsAt, FailureEntry, RollbackEdge};
 use super::rollback::is_proved;
 use super::situation::Situation;
 use crate::graph::StepGraph;
-use crate::model::{Address, OnFailure, Step, StepSpec};
+use crate::model::{Address, OnFailure, Step, StepSpec, WayBack};
 
 /// Entries of (steps × effects) up to which reachability is followed exactly.
 const EXACT: usize = 4_000_000;
@@ -188,13 +188,8 @@ impl<'a> Map<'a> {
                 [] => String::new(),
             },
             StepSpec::Roll(roll) => format!("release {}", roll.version),
-            StepSpec::Run(_) => format!("what {address} did"),
-            StepSpec::Approve(_)
-            | StepSpec::Backup(_)
-            | StepSpec::Verify(_)
-            | StepSpec::Smoke(_)
-            | StepSpec::Probe(_)
-            | StepSpec::Checkpoint => String::new(),
+            // Only steps that change what serves come here.
+            _ => format!("what {address} did"),
         }
     }
 
@@ -217,19 +212,11 @@ fn cut(list: &mut Vec<String>) {
     }
 }
 
-/// Does the step leave something that unwinding has to deal with?
+/// Whether the step leaves something that unwinding has to deal with. A migration that has nothing to apply does not.
 fn has_effect(step: &Step, changes: &[SchemaChange]) -> bool {
-    match &step.spec {
-        StepSpec::Migrate(_) => {
-            let change = step.hop.and_then(|hop| changes.get(hop));
-            change.is_none_or(|change| !change.told || !change.pending.is_empty())
-        }
-        StepSpec::Roll(_) | StepSpec::Run(_) => true,
-        StepSpec::Approve(_)
-        | StepSpec::Backup(_)
-        | StepSpec::Verify(_)
-        | StepSpec::Smoke(_)
-        | StepSpec::Probe(_)
-        | StepSpec::Checkpoint => false,
-    }
+    let change = match step.kind().traits().way_back {
+        WayBack::Restore => step.hop.and_then(|hop| changes.get(hop)),
+        WayBack::None | WayBack::Revision | WayBack::Own { .. } => None,
+    };
+    step.changes() && change.is_none_or(|change| !change.told || !change.pending.is_empty())
 }

@@ -125,6 +125,7 @@ pub fn resolve(
     for step in steps {
         let Some(change) = step.hop.and_then(|hop| changes.get_mut(hop)) else { continue };
         let index = step.hop.unwrap_or_default();
+        let restores = step.restores().is_some();
         let StepSpec::Migrate(spec) = &mut step.spec else { continue };
         asked |= !spec.status.is_empty();
         let wish = spec.via;
@@ -135,7 +136,6 @@ pub fn resolve(
             migration.step.get_or_insert_with(|| step.address.clone());
         }
         spec.pending = change.pending.iter().map(|m| m.name.clone()).collect();
-        let restores = step.rollback.as_ref().is_some_and(|rollback| rollback.restore.is_some());
         spec.breaking = match &change.compatibility {
             Compatibility::Proved(_) => false,
             Compatibility::Broken(_) => true,

@@ -10,7 +10,7 @@ use super::checks::{Check, Report};
 use super::migration::{Compatibility, SchemaChange};
 use super::outcome::{PointOfNoReturn, RollbackEdge, WithheldEdge};
 use super::situation::Situation;
-use crate::model::{Address, Hop, RunSpec, Step, StepSpec};
+use crate::model::{Address, Hop, Step, StepSpec, WayBack};
 
 /// Edges that are promised, in topological order of their steps, and those that are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,27 +34,21 @@ pub fn resolve(
             continue;
         };
         let hop = step.hop.and_then(|hop| Some((&situation.hops.get(hop)?.hop, &changes[hop])));
-        let judged = match (&step.spec, hop) {
-            (StepSpec::Migrate(_), Some((hop, change))) => {
+        let judged = match (step.kind().traits().way_back, hop) {
+            (WayBack::Restore, Some((hop, change))) => {
                 migrate_edge(&step.address, rollback.restore.as_ref(), hop, change)
             }
-            (StepSpec::Roll(_), Some((hop, change))) => {
+            (WayBack::Revision, Some((hop, change))) => {
                 let restores = restored.contains(&hop.index);
                 roll_edge(situation, hop, change, restores)
             }
-            (StepSpec::Run(run), _) => run_edge(run),
-            (StepSpec::Migrate(_) | StepSpec::Roll(_), None) => {
+            (WayBack::Restore | WayBack::Revision, None) => {
                 Err(("the step belongs to no hop".to_owned(), false))
             }
-            (
-                StepSpec::Approve(_)
-                | StepSpec::Backup(_)
-                | StepSpec::Verify(_)
-                | StepSpec::Smoke(_)
-                | StepSpec::Probe(_)
-                | StepSpec::Checkpoint,
-                _,
-            ) => Err((format!("a {} step changes nothing that serves", step.kind()), true)),
+            (WayBack::Own { action, proof }, _) => own_edge(&step.spec, action, proof),
+            (WayBack::None, _) => {
+                Err((format!("a {} step changes nothing that serves", step.kind()), true))
+            }
         };
         let address = step.address.clone();
         match judged {
@@ -87,10 +81,7 @@ type Judged = Result<(String, String), (String, bool)>;
 
 /// Hops in which a migration's edge brings the schema back.
 fn restored_hops(steps: &[Step], changes: &[SchemaChange]) -> Vec<usize> {
-    let restoring = steps.iter().filter(|step| {
-        matches!(step.spec, StepSpec::Migrate(_))
-            && step.rollback.as_ref().is_some_and(|rollback| rollback.restore.is_some())
-    });
+    let restoring = steps.iter().filter(|step| step.restores().is_some());
     let hops = restoring.filter_map(|step| step.hop);
     hops.filter(|hop| changes.get(*hop).is_some_and(|change| !is_proved(change))).collect()
 }
@@ -154,10 +145,12 @@ fn roll_edge(
     }
 }
 
-fn run_edge(run: &RunSpec) -> Judged {
-    match &run.undo {
-        Some(_) => Ok(("run its undo command".to_owned(), "the file gives the command".to_owned())),
-        None => Err(("it gives no `undo` command".to_owned(), false)),
+fn own_edge(spec: &StepSpec, action: &str, proof: &str) -> Judged {
+    match spec {
+        StepSpec::Run(run) if run.undo.is_none() => {
+            Err(("it gives no `undo` command".to_owned(), false))
+        }
+        _ => Ok((action.to_owned(), proof.to_owned())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Arg, MigrateVia, Step, StepSpec};
+use crate::model::{Arg, MigrateVia, Step, StepSpec, WayBack};
 use crate::plan::{Change, EndsAt, FailureEntry, Level, PendingMigration, Plan};
 use crate::text::duration;
 use crate::text::safe::{self, shortened};
@@ -42,8 +42,11 @@ impl Reversibility {
         if step.rollback.is_some() {
             return Reversibility::Undone;
         }
-        match &step.spec {
-            StepSpec::Migrate(_) => {
+        if !step.changes() {
+            return Reversibility::NoEffect;
+        }
+        match step.kind().traits().way_back {
+            WayBack::Restore => {
                 let withheld = plan.withheld_edges.iter().find(|edge| edge.step == step.address);
                 let point = plan.point_of_no_return.as_ref();
                 match (withheld, point) {
@@ -52,13 +55,7 @@ impl Reversibility {
                     (Some(_) | None, _) => Reversibility::Stays,
                 }
             }
-            StepSpec::Roll(_) | StepSpec::Run(_) => Reversibility::NotUndone,
-            StepSpec::Approve(_)
-            | StepSpec::Backup(_)
-            | StepSpec::Verify(_)
-            | StepSpec::Smoke(_)
-            | StepSpec::Probe(_)
-            | StepSpec::Checkpoint => Reversibility::NoEffect,
+            WayBack::None | WayBack::Revision | WayBack::Own { .. } => Reversibility::NotUndone,
         }
     }
 }

@@ -224,7 +224,7 @@ fn is_right(signature: &EnvelopeSignature, signed: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ApproveSpec, OnFailure, Retry, Step, StepKind};
+    use crate::model::{ApproveSpec, Step, StepKind};
 
     fn key(seed: u8) -> ApproverKey {
         ApproverKey::from_seed([seed; 32])
@@ -233,18 +233,7 @@ mod tests {
     fn plan(keys: &[&ApproverKey]) -> Plan {
         let keys = keys.iter().map(|key| key.public()).collect();
         let spec = StepSpec::Approve(ApproveSpec { keys, deadline_ms: None });
-        let step = Step {
-            address: go(),
-            hop: None,
-            description: None,
-            depends_on: Vec::new(),
-            when: None,
-            timeout_ms: None,
-            retry: Retry::default(),
-            on_failure: OnFailure::default(),
-            rollback: None,
-            spec,
-        };
+        let step = Step::at(go(), spec);
         Plan { steps: vec![step], ..Plan::default() }
     }
 

@@ -14,7 +14,7 @@ use super::schedule::{Ending, Schedule, undo_order};
 use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
 use crate::journal::{FailureClass, Intent};
-use crate::model::{Address, Step, StepKind};
+use crate::model::{Address, Place, Step};
 use crate::run::{Observation, StepContext};
 
 /// One step that a resume would deal with.
@@ -70,7 +70,7 @@ pub async fn explain(
 
 /// Approvals have nothing to look at; every other step whose outcome is open does.
 fn is_looked_at(step: &Step, state: &RunState) -> bool {
-    state.step(&step.address).is_open() && step.kind() != StepKind::Approve
+    state.step(&step.address).is_open() && step.kind().traits().place != Place::Waits
 }
 
 pub(super) fn context(
@@ -120,10 +120,10 @@ fn explanation(
         if findings.contains_key(next.address) {
             continue;
         }
-        let would = match (next.address.kind, next.intent) {
-            (StepKind::Approve, _) => "go on if it is approved, and wait for that otherwise",
-            (_, Intent::Act) => "start it",
-            (_, Intent::ObserveFirst) => "look at it, then decide",
+        let would = match (next.address.kind.traits().place, next.intent) {
+            (Place::Waits, _) => "go on if it is approved, and wait for that otherwise",
+            (Place::Takes | Place::Beside, Intent::Act) => "start it",
+            (Place::Takes | Place::Beside, Intent::ObserveFirst) => "look at it, then decide",
         };
         let stood = stood(&state.step(next.address).state);
         let address = next.address.clone();
@@ -185,24 +185,17 @@ mod tests {
 
     use super::*;
     use crate::journal::{Event, Failure, Record, RunId, record_hash};
-    use crate::model::{OnFailure, Outputs, Retry, Rollback, StepSpec};
+    use crate::model::{Outputs, Rollback, StepKind, StepSpec};
     use crate::plan::Plan;
 
     fn steps() -> Vec<Step> {
         let step = |name: &str, after: &[&str]| Step {
-            address: Address::new(StepKind::Checkpoint, name),
-            hop: None,
-            description: None,
             depends_on: after
                 .iter()
                 .map(|name| Address::new(StepKind::Checkpoint, *name))
                 .collect(),
-            when: None,
-            timeout_ms: None,
-            retry: Retry::default(),
-            on_failure: OnFailure::Rollback,
             rollback: Some(Rollback::default()),
-            spec: StepSpec::Checkpoint,
+            ..Step::new(name, StepSpec::Checkpoint)
         };
         vec![step("a", &[]), step("b", &["a"]), step("c", &["b"])]
     }

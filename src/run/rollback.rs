@@ -10,7 +10,7 @@ use super::schedule::undo_order;
 use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
 use crate::journal::RunStatus;
-use crate::model::{Address, Step, StepKind, StepSpec};
+use crate::model::{self, Address, Step, undo_of};
 use crate::run::Observation;
 
 /// Everything that a rollback of a run would do, and what it would leave.
@@ -58,7 +58,7 @@ pub async fn rollback(
             true => Some(deps.world.observe_undo(&context(step)).await),
             false => None,
         };
-        let restores = step.rollback.as_ref().and_then(|rollback| rollback.restore.clone());
+        let restores = step.restores().cloned();
         let backup = match restores.as_ref().and_then(|backup| graph.get(backup)) {
             Some(backup) => Some(deps.world.observe(&context(backup)).await),
             None => None,
@@ -66,9 +66,8 @@ pub async fn rollback(
         undo.push(Undo { address: step.address.clone(), restores, undone, backup });
     }
     let stays = graph.steps().iter().filter(|step| {
-        let changes = matches!(step.kind(), StepKind::Migrate | StepKind::Roll | StepKind::Run);
         let is_there = state.step(&step.address).state == StepState::Succeeded;
-        changes && is_there && !undo.iter().any(|undo| undo.address == step.address)
+        step.changes() && is_there && !undo.iter().any(|undo| undo.address == step.address)
     });
     let stays = stays.map(|step| step.address.clone()).collect();
     Ok(Rollback { undo, stays })
@@ -77,16 +76,6 @@ pub async fn rollback(
 /// A step that had succeeded must still be there, or undoing it would undo somebody else's work; that it is well is not
 /// asked for. The trace of a migration is gone after a day, and the roll that came with it tells as much.
 fn can_be_looked_at(step: &Step, state: &RunState) -> bool {
-    let observable = match &step.spec {
-        StepSpec::Roll(_) => true,
-        StepSpec::Run(run) => run.observe.is_some(),
-        StepSpec::Approve(_)
-        | StepSpec::Backup(_)
-        | StepSpec::Verify(_)
-        | StepSpec::Migrate(_)
-        | StepSpec::Smoke(_)
-        | StepSpec::Probe(_)
-        | StepSpec::Checkpoint => false,
-    };
+    let observable = undo_of(step) == model::Undo::TakesBack && step.is_observable();
     observable && state.step(&step.address).state == StepState::Succeeded
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Model;
 use crate::journal::{Event, Record, RunStatus};
-use crate::model::Address;
+use crate::model::{Address, Effect, Step, Undo, undo_of};
 use crate::plan::Plan;
 use crate::run::{BrokenJournal, RunPhase, RunState, StepState};
 
@@ -69,28 +69,15 @@ pub fn wrongs(plan: &Arc<Plan>, digest: &str, records: &[Record], model: &Model)
     wrong
 }
 
-/// Kinds whose effect can be looked for.
-fn leaves_something(step: &crate::model::Step) -> bool {
-    use crate::model::StepKind::{
-        Approve, Backup, Checkpoint, Migrate, Probe, Roll, Run, Smoke, Verify,
-    };
-    match step.kind() {
-        Backup | Verify | Migrate | Roll | Run => true,
-        Approve | Smoke | Probe | Checkpoint => false,
-    }
+fn leaves_something(step: &Step) -> bool {
+    step.kind().traits().effect != Effect::None
 }
 
-/// Does undoing this step take its effect away? A backup stays, and so do migrations that the old app runs on.
-fn takes_back(step: &crate::model::Step) -> bool {
-    use crate::model::StepSpec::{
-        Approve, Backup, Checkpoint, Migrate, Probe, Roll, Run, Smoke, Verify,
-    };
-    match &step.spec {
-        Migrate(spec) => {
-            spec.breaking || step.rollback.as_ref().is_some_and(|back| back.restore.is_some())
-        }
-        Roll(_) | Run(_) => true,
-        Backup(_) | Verify(_) | Approve(_) | Smoke(_) | Probe(_) | Checkpoint => false,
+/// Whether undoing this step takes its effect away. Migrations that the old app runs on stay.
+fn takes_back(step: &Step) -> bool {
+    match undo_of(step) {
+        Undo::TakesBack | Undo::Restores(_) => true,
+        Undo::Nothing | Undo::NoBackup => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::play::End;
 use super::session::Stage;
 use super::{Fault, Phase, VirtualClock};
 use crate::journal::{FailureClass, RunStatus};
-use crate::model::{Address, Step, StepKind};
+use crate::model::{Address, Effect, Place, Step};
 use crate::plan::Plan;
 use crate::store::MemoryStore;
 
@@ -76,16 +76,9 @@ fn all(plan: &Arc<Plan>, failing: &[Address], crash_everywhere: bool) -> Rehears
     let (smooth, end) = play(plan, None, None);
     let steps = plan.steps.iter().filter(|step| failing.contains(&step.address));
     let rows: Vec<Row> = steps
-        .map(|step| match step.kind() {
-            StepKind::Approve => not_approved(step),
-            StepKind::Backup
-            | StepKind::Verify
-            | StepKind::Migrate
-            | StepKind::Roll
-            | StepKind::Smoke
-            | StepKind::Probe
-            | StepKind::Run
-            | StepKind::Checkpoint => play(plan, Some(step), None).0,
+        .map(|step| match step.kind().traits().place {
+            Place::Waits => not_approved(step),
+            Place::Takes | Place::Beside => play(plan, Some(step), None).0,
         })
         .collect();
     let first_that_stays = rows
@@ -146,7 +139,7 @@ fn play(plan: &Arc<Plan>, failing: Option<&Step>, kill: Option<u64>) -> (Row, En
             }
             Err(error) => trouble.push(error.to_string()),
         }
-        let left = plan.steps.iter().filter(|step| changes(step) && model.is_there(step));
+        let left = plan.steps.iter().filter(|step| step.changes() && model.is_there(step));
         let row = Row {
             failing: failing.map(|step| step.address.clone()),
             status: end.status,
@@ -161,15 +154,9 @@ fn play(plan: &Arc<Plan>, failing: Option<&Step>, kill: Option<u64>) -> (Row, En
 
 /// The worst that a failure of this step can leave: a part of its effect, where it has one.
 fn worst(step: &Step) -> Fault {
-    match step.kind() {
-        StepKind::Backup
-        | StepKind::Verify
-        | StepKind::Migrate
-        | StepKind::Roll
-        | StepKind::Run => Fault::Half(FailureClass::Permanent),
-        StepKind::Approve | StepKind::Smoke | StepKind::Probe | StepKind::Checkpoint => {
-            Fault::Error(FailureClass::Permanent)
-        }
+    match step.kind().traits().effect {
+        Effect::Kept | Effect::Changes => Fault::Half(FailureClass::Permanent),
+        Effect::None => Fault::Error(FailureClass::Permanent),
     }
 }
 
@@ -182,18 +169,5 @@ fn not_approved(step: &Step) -> Row {
         left: Vec::new(),
         asked: vec![(step.address.clone(), "the run waits for this approval".to_owned())],
         trouble: Vec::new(),
-    }
-}
-
-/// Does this step change what serves users? Backups and what is learnt of them do not.
-fn changes(step: &Step) -> bool {
-    match step.kind() {
-        StepKind::Migrate | StepKind::Roll | StepKind::Run => true,
-        StepKind::Approve
-        | StepKind::Backup
-        | StepKind::Verify
-        | StepKind::Smoke
-        | StepKind::Probe
-        | StepKind::Checkpoint => false,
     }
 }

@@ -87,7 +87,7 @@ impl Model {
 
     pub fn observe_undo(&self, step: &Step) -> Observation {
         let undone = match &step.spec {
-            StepSpec::Migrate(spec) if restores(step, spec) => {
+            StepSpec::Migrate(spec) if step.restores().is_some() => {
                 !migrations(step, spec).iter().any(|name| self.schema.contains(name))
             }
             StepSpec::Roll(_) => {
@@ -211,10 +211,8 @@ impl Model {
         let address = &cx.step.address;
         let was_half = self.half.remove(address);
         match &cx.step.spec {
-            StepSpec::Migrate(spec) if restores(&cx.step, spec) => {
-                let restore = cx.step.rollback.as_ref().and_then(|back| back.restore.as_ref());
-                let verify = restore.or(spec.backup.as_ref());
-                let verify = verify.ok_or_else(|| format!("{address} has no backup to restore"))?;
+            StepSpec::Migrate(_) if cx.step.restores().is_some() => {
+                let verify = cx.step.restores().expect("asked just before");
                 let id = id_of(cx, verify)?;
                 let schema = self.backups.get(&id);
                 self.schema = schema.ok_or_else(|| format!("{id} is no backup"))?.clone();
@@ -265,9 +263,4 @@ fn id_of(cx: &StepContext, step: &Address) -> Result<String, String> {
 /// The migrations that a step applies. A plan from facts without a database names none: then one stands for them.
 fn migrations(step: &Step, spec: &MigrateSpec) -> Vec<String> {
     if spec.pending.is_empty() { vec![step.address.to_string()] } else { spec.pending.clone() }
-}
-
-/// Does undoing this migration mean restoring its backup?
-fn restores(step: &Step, spec: &MigrateSpec) -> bool {
-    spec.breaking || step.rollback.as_ref().is_some_and(|rollback| rollback.restore.is_some())
 }

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 
 use super::{Fault, Faults, Life, Model, Moment, Phase, VirtualClock};
 use crate::journal::{Clock, Event, Failure, FailureClass, Record, RunId};
-use crate::model::{Address, Outputs, Step, StepKind};
+use crate::model::{Address, Outputs, Place, Step};
 use crate::plan::Plan;
 use crate::run::{Observation, StepContext, World};
 
@@ -303,7 +303,7 @@ impl World for SimulatedWorld {
             inner.faults.take(Phase::Act, &cx.step.address)
         };
         self.early(fault, cx).await?;
-        if cx.step.kind() == StepKind::Probe {
+        if cx.step.kind().traits().place == Place::Beside {
             return self.probe(cx).await;
         }
         let mut child = Child { site: &self.site, cx: Some(cx.clone()) };

@@ -76,7 +76,7 @@ impl World for RealWorld {
     async fn observe_undo(&self, cx: &StepContext) -> Observation {
         let site = Site::new(&self.env, &self.redactor, cx);
         let observation = match &cx.step.spec {
-            StepSpec::Migrate(spec) => migrate::observe_undo(&site, spec).await,
+            StepSpec::Migrate(_) => migrate::observe_undo(&site).await,
             StepSpec::Roll(_) => roll::observe_undo(&site).await,
             StepSpec::Run(spec) => run::observe_undo(&site, spec).await,
             StepSpec::Backup(_)
@@ -92,7 +92,7 @@ impl World for RealWorld {
     async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
         let site = Site::new(&self.env, &self.redactor, cx);
         let result = match &cx.step.spec {
-            StepSpec::Migrate(spec) => migrate::undo(&site, spec).await,
+            StepSpec::Migrate(_) => migrate::undo(&site).await,
             StepSpec::Roll(spec) => roll::undo(&site, spec).await,
             StepSpec::Run(spec) => run::undo(&site, spec).await,
             // A backup is kept, and the others have no effect that could be undone.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orthid::journal::{Event, FailureClass, Intent, Record, RunId};
-use orthid::model::{Address, Arg, DatabaseSpec, Outputs, Step, StepSpec};
+use orthid::model::{Address, Arg, DatabaseSpec, Outputs, Rollback, Step, StepSpec};
 use orthid::plan::Plan;
 use orthid::run::{Observation, StepContext, World};
 use orthid::simulate::{Life, SimulatedWorld, Site, VirtualClock};
@@ -265,6 +265,7 @@ fn the_simulated_world_keeps_the_contract_of_an_upgrade() {
     let mut migrate = step("migrate.schema", &["verify.before"]);
     let StepSpec::Migrate(spec) = &mut migrate.spec else { panic!("a migration") };
     spec.breaking = false;
+    migrate.rollback = Some(Rollback::default());
     let plan = plan(vec![
         step("backup.before", &[]),
         step("verify.before", &["backup.before"]),

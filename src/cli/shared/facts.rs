@@ -59,13 +59,7 @@ fn wanted(subject: Subject<'_>) -> Wanted {
                     container: spec.container.clone(),
                 });
             }
-            StepSpec::Approve(_)
-            | StepSpec::Verify(_)
-            | StepSpec::Roll(_)
-            | StepSpec::Smoke(_)
-            | StepSpec::Probe(_)
-            | StepSpec::Run(_)
-            | StepSpec::Checkpoint => {}
+            _ => {}
         }
     }
     Wanted {

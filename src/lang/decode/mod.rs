@@ -83,7 +83,7 @@ impl<'e, 'a> Reader<'e, 'a> {
         let mut diagnostic = Diagnostic::new(Code::WrongType, message).label(span, "here");
         if let Value::Reference(reference) = value
             && let Reference::Step(address) | Reference::Steps(address, _) = &**reference
-            && let Some([first, ..]) = super::schema::outputs(address.kind)
+            && let Some(first) = address.kind.output_names().and_then(|mut names| names.next())
         {
             diagnostic =
                 diagnostic.help(format!("name an output of it: `{}.{first}`", address.block()));

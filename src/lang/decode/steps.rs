@@ -53,12 +53,7 @@ pub(in crate::lang) fn step(
                     .help("`undo = [\"program\", \"argument\"]` is the command that undoes");
             return reader.on.fail(diagnostic);
         }
-        StepSpec::Roll(_) => {
-            // Helm counts its timeout for each of its phases: hooks before, the wait, hooks after, the rollback.
-            const HELM_PHASES: u64 = 4;
-            let helm = common.timeout_ms.unwrap_or(HELM_TIMEOUT_MS);
-            common.timeout_ms = Some(helm.saturating_mul(HELM_PHASES).saturating_add(60_000));
-        }
+        StepSpec::Roll(roll) => common.timeout_ms = Some(roll.step_bound_ms()),
         StepSpec::Run(_)
         | StepSpec::Approve(_)
         | StepSpec::Backup(_)

@@ -13,7 +13,7 @@ use crate::lang::diagnostic::shown;
 use crate::lang::scope::{Instances, Moment, Names};
 use crate::lang::syntax::{Expr, Kind, Name};
 use crate::lang::value::{Deferred, Reference};
-use crate::lang::{Code, Diagnostic, Span, Value, schema};
+use crate::lang::{Code, Diagnostic, Span, Value};
 use crate::model::{Address, StepKind};
 
 impl<'a> Evaluator<'a> {
@@ -301,8 +301,7 @@ impl<'a> Evaluator<'a> {
             };
             return Ok(Value::from_json(output));
         }
-        let outputs = schema::outputs(address.kind);
-        if outputs.is_some_and(|known| !known.contains(&&**name)) {
+        if !address.kind.may_put_out(name) {
             return self.fail(unknown_output(address.kind, name, span));
         }
         let deferred = Deferred {

@@ -3,7 +3,7 @@
 use crate::lang::diagnostic::shown;
 use crate::lang::scope::PlanScope;
 use crate::lang::syntax::Name;
-use crate::lang::{Code, Diagnostic, Span, functions, schema};
+use crate::lang::{Code, Diagnostic, Span, functions};
 use crate::model::StepKind;
 use crate::text::closest::closest;
 
@@ -84,6 +84,6 @@ pub(in crate::lang) fn unknown_step(
 }
 
 pub(in crate::lang) fn unknown_output(kind: StepKind, name: &str, span: Span) -> Diagnostic {
-    let known = schema::outputs(kind).unwrap_or_default();
-    unknown_member(&format!("output of a `{kind}` step named"), name, known.iter().copied(), span)
+    let known: Vec<&str> = kind.output_names().into_iter().flatten().collect();
+    unknown_member(&format!("output of a `{kind}` step named"), name, known.into_iter(), span)
 }

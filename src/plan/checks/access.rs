@@ -3,77 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::{Check, Report, Subject};
-use crate::model::{MigrateVia, Step, StepSpec};
+use crate::facts::Permission;
+use crate::model::rights::{self, Right};
 use crate::plan::Level;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     let Some(cluster) = subject.situation.cluster() else { return };
     report.checked(Check::Permissions);
-    let used = Used::by(subject.steps);
+    let mut used: Vec<&Right> = rights::OBSERVING.rights.iter().collect();
+    used.extend(subject.steps.iter().flat_map(|step| step.spec.rights()));
     let mut denied: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for permission in cluster.permissions.iter().filter(|permission| !permission.allowed) {
-        if used.needs(&permission.resource, &permission.verb, &cluster.server_version) {
-            let key = (permission.namespace.as_str(), permission.resource.as_str());
-            denied.entry(key).or_default().push(&permission.verb);
+        let Permission { verb, resource, namespace, allowed: _ } = permission;
+        let is_used = used.iter().any(|right| right.covers(resource, verb));
+        if is_used && is_asked_here(resource, verb, &cluster.server_version) {
+            denied.entry((namespace, resource)).or_default().push(verb);
         }
     }
     for ((namespace, resource), verbs) in denied {
         let message = format!("may not {} {resource} in namespace {namespace}", verbs.join(", "));
         let help = "have the verbs added to the role that these credentials are bound to";
-        // Events and logs are evidence, budgets and autoscalers feed findings: without them the run works, and tells less.
-        let only_tells = matches!(
-            resource,
-            "events"
-                | "pods/log"
-                | "replicasets.apps"
-                | "poddisruptionbudgets.policy"
-                | "horizontalpodautoscalers.autoscaling"
-        ) && verbs.iter().all(|verb| matches!(*verb, "get" | "list" | "watch"));
+        let only_tells = verbs.iter().all(|verb| rights::only_tells(resource, verb));
         let level = if only_tells { Level::Warning } else { Level::Blocking };
         report.find(Check::Permissions, level, message).help(help);
     }
 }
 
-/// What the plan's steps reach for.
-struct Used {
-    job: bool,
-    exec: bool,
-    quiesce: bool,
-    roll: bool,
-}
-
-impl Used {
-    fn by(steps: &[Step]) -> Used {
-        let mut used = Used { job: false, exec: false, quiesce: false, roll: false };
-        for step in steps {
-            match &step.spec {
-                StepSpec::Migrate(migrate) => {
-                    used.job |= migrate.via == MigrateVia::Job;
-                    // The status is asked by exec, whichever way the migrations are run.
-                    used.exec |= migrate.via == MigrateVia::Exec || !migrate.status.is_empty();
-                    used.quiesce |= migrate.quiesce;
-                }
-                StepSpec::Roll(_) => used.roll = true,
-                StepSpec::Approve(_)
-                | StepSpec::Backup(_)
-                | StepSpec::Verify(_)
-                | StepSpec::Smoke(_)
-                | StepSpec::Probe(_)
-                | StepSpec::Run(_)
-                | StepSpec::Checkpoint => {}
-            }
-        }
-        used
-    }
-
-    fn needs(&self, resource: &str, verb: &str, server_version: &str) -> bool {
-        match resource {
-            "pods/exec" => self.exec && verb == exec_verb(server_version),
-            "jobs.batch" => self.job || self.roll,
-            "deployments.apps" | "statefulsets.apps" => self.roll || self.quiesce || verb == "get",
-            _ => self.roll || matches!(verb, "get" | "list"),
-        }
-    }
+/// Whether this version of Kubernetes asks for the verb.
+fn is_asked_here(resource: &str, verb: &str, server_version: &str) -> bool {
+    resource != "pods/exec" || verb == exec_verb(server_version)
 }
 
 /// Exec takes `create` from Kubernetes 1.35 on, `get` before it.

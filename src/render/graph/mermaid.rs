@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Picture, Rollback};
+use crate::model::Look;
 
 pub(super) fn draw(picture: &Picture) -> String {
     let mut out = String::from("flowchart TB\n");
@@ -39,17 +40,11 @@ pub(super) fn draw(picture: &Picture) -> String {
 
 /// Rounded boxes for steps, hexagons for people's decisions, circles for joins.
 fn node(out: &mut String, indent: &str, picture: &Picture, n: usize) {
-    use crate::model::StepKind;
-    let (open, close) = match picture.nodes[n].kind {
-        StepKind::Approve => ("{{", "}}"),
-        StepKind::Checkpoint => ("((", "))"),
-        StepKind::Probe => ("([", "])"),
-        StepKind::Backup
-        | StepKind::Verify
-        | StepKind::Migrate
-        | StepKind::Roll
-        | StepKind::Smoke
-        | StepKind::Run => ("(", ")"),
+    let (open, close) = match picture.nodes[n].kind.traits().look {
+        Look::Person => ("{{", "}}"),
+        Look::Join => ("((", "))"),
+        Look::Watch => ("([", "])"),
+        Look::Data | Look::Schema | Look::Release | Look::Check | Look::Work => ("(", ")"),
     };
     let label = escaped(&picture.nodes[n].label);
     // Writing to a String does not fail.

@@ -11,7 +11,7 @@ mod svg;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::graph::{StepGraph, during};
+use crate::graph::StepGraph;
 use crate::model::{Address, Hop, StepKind};
 use crate::text::safe::{masked, shortened};
 
@@ -84,7 +84,9 @@ impl Picture {
             });
             let earlier = step.depends_on.iter().filter_map(number);
             picture.edges.extend(earlier.map(|earlier| (earlier, n)));
-            picture.beside.extend(during(step).iter().filter_map(number).map(|other| (n, other)));
+            picture
+                .beside
+                .extend(step.spec.named().beside.iter().filter_map(number).map(|other| (n, other)));
             if let Some(rollback) = &step.rollback {
                 let to = rollback.restore.as_ref().and_then(number);
                 picture.rollbacks.push(Rollback { step: n, to });

@@ -20,11 +20,11 @@ const HOP_MARGIN: f64 = 34.0;
 const STYLE: &str = "
   text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1b1f24 }
   .step rect { fill: #f6f8fa; stroke: #57606a }
-  .backup rect, .verify rect { fill: #ddf4ff; stroke: #0969da }
-  .migrate rect { fill: #fff8c5; stroke: #9a6700 }
-  .roll rect { fill: #fbefff; stroke: #8250df }
-  .smoke rect, .probe rect { fill: #dafbe1; stroke: #1a7f37 }
-  .approve rect { fill: #ffebe9; stroke: #cf222e }
+  .data rect { fill: #ddf4ff; stroke: #0969da }
+  .schema rect { fill: #fff8c5; stroke: #9a6700 }
+  .release rect { fill: #fbefff; stroke: #8250df }
+  .check rect, .watch rect { fill: #dafbe1; stroke: #1a7f37 }
+  .person rect { fill: #ffebe9; stroke: #cf222e }
   .edge { fill: none; stroke: #57606a; stroke-width: 1.3 }
   .beside { stroke-dasharray: 1 4; stroke-linecap: round }
   .undo { fill: none; stroke: #cf222e; stroke-width: 1.3; stroke-dasharray: 5 4 }
@@ -36,11 +36,11 @@ const STYLE: &str = "
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 }
     .step rect { fill: #161b22 }
-    .backup rect, .verify rect { fill: #0c2d6b }
-    .migrate rect { fill: #4b2900 }
-    .roll rect { fill: #3c1e70 }
-    .smoke rect, .probe rect { fill: #033a16 }
-    .approve rect { fill: #67060c }
+    .data rect { fill: #0c2d6b }
+    .schema rect { fill: #4b2900 }
+    .release rect { fill: #3c1e70 }
+    .check rect, .watch rect { fill: #033a16 }
+    .person rect { fill: #67060c }
     .word { fill: #ff7b72 }
   }";
 
@@ -180,7 +180,7 @@ impl Canvas<'_> {
         let title = node.description.as_deref().unwrap_or(&node.label);
         let text = format!(
             r#"<g class="step {}"><title>{}</title><rect x="{:.1}" y="{y:.1}" width="{width:.1}" height="{NODE_HEIGHT}" rx="6"/><text x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text></g>"#,
-            node.kind,
+            node.kind.traits().look.class(),
             escaped(title),
             x - width / 2.0,
             y + NODE_HEIGHT / 2.0 + 4.0,

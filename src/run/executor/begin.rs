@@ -12,7 +12,7 @@ use super::run_loop::{Run, Underway};
 use super::{GivenApproval, RunError};
 use crate::graph::StepGraph;
 use crate::journal::{Event, Failure, FailureClass, Intent};
-use crate::model::{Address, ApproveSpec, Outputs, Step, StepKind, StepSpec};
+use crate::model::{Address, ApproveSpec, Outputs, Place, Step, StepSpec};
 use crate::run::StepContext;
 use crate::run::attempt::{Attempt, Report, Scope, UndoAfter};
 use crate::run::schedule::{Ending, Next, Schedule, undo_order};
@@ -271,19 +271,7 @@ pub(in crate::run) fn outputs_for(
 
 /// Steps that a step's arguments name, beyond what expressions read.
 fn named(step: &Step) -> Vec<&Address> {
-    let restore = step.rollback.as_ref().and_then(|rollback| rollback.restore.as_ref());
-    let argument = match &step.spec {
-        StepSpec::Verify(spec) => Some(&spec.backup),
-        StepSpec::Migrate(spec) => spec.backup.as_ref(),
-        StepSpec::Approve(_)
-        | StepSpec::Backup(_)
-        | StepSpec::Roll(_)
-        | StepSpec::Smoke(_)
-        | StepSpec::Probe(_)
-        | StepSpec::Run(_)
-        | StepSpec::Checkpoint => None,
-    };
-    restore.into_iter().chain(argument).collect()
+    step.restores().into_iter().chain(step.spec.named().after).collect()
 }
 
 fn panicked(step: Address) -> Report {
@@ -296,17 +284,7 @@ fn panicked(step: Address) -> Report {
     Report::Failed { step, failure }
 }
 
-/// Does this step take one of the parallel places? Probes run beside others, or nothing would be probed at
-/// `--parallelism 1`; approvals only wait.
+/// Whether this step takes one of the parallel places.
 pub(super) fn takes_place(step: &Step) -> bool {
-    match step.kind() {
-        StepKind::Probe | StepKind::Approve => false,
-        StepKind::Backup
-        | StepKind::Verify
-        | StepKind::Migrate
-        | StepKind::Roll
-        | StepKind::Smoke
-        | StepKind::Run
-        | StepKind::Checkpoint => true,
-    }
+    step.kind().traits().place == Place::Takes
 }

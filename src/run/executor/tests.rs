@@ -69,25 +69,20 @@ impl World for Scripted {
 }
 
 fn step(name: &str, after: &[&str]) -> Step {
+    let spec = RunSpec {
+        command: Vec::new(),
+        workdir: None,
+        env: BTreeMap::new(),
+        exit_codes: vec![0],
+        observe: None,
+        undo: None,
+        idempotent: true,
+    };
     Step {
-        address: Address::new(StepKind::Run, name),
-        hop: None,
-        description: None,
         depends_on: after.iter().map(|name| Address::new(StepKind::Run, *name)).collect(),
-        when: None,
-        timeout_ms: None,
         retry: Retry { attempts: 3, delay_ms: 1, max_delay_ms: 2 },
-        on_failure: OnFailure::Rollback,
         rollback: Some(Rollback::default()),
-        spec: StepSpec::Run(RunSpec {
-            command: Vec::new(),
-            workdir: None,
-            env: BTreeMap::new(),
-            exit_codes: vec![0],
-            observe: None,
-            undo: None,
-            idempotent: true,
-        }),
+        ..Step::new(name, StepSpec::Run(spec))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::progress::StepState;
 use crate::journal::FailureClass;
-use crate::model::{Address, OnFailure, Step, StepSpec};
+use crate::model::{Address, OnFailure, Place, Step, StepSpec};
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, Signed};
 
@@ -105,19 +105,11 @@ impl Terms {
         address: &Address,
         approvals: &BTreeMap<Address, Approved>,
     ) -> Result<(), String> {
-        match &self.step(address)?.spec {
-            StepSpec::Approve(_) if !approvals.contains_key(address) => {
+        match self.step(address)?.kind().traits().place {
+            Place::Waits if !approvals.contains_key(address) => {
                 Err(format!("{address} was opened without an approval"))
             }
-            StepSpec::Approve(_)
-            | StepSpec::Backup(_)
-            | StepSpec::Verify(_)
-            | StepSpec::Migrate(_)
-            | StepSpec::Roll(_)
-            | StepSpec::Smoke(_)
-            | StepSpec::Probe(_)
-            | StepSpec::Run(_)
-            | StepSpec::Checkpoint => Ok(()),
+            Place::Waits | Place::Takes | Place::Beside => Ok(()),
         }
     }
 

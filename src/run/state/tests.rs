@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::journal::{Failure, Intent};
-use crate::model::{OnFailure, Residual, Retry, Step, StepKind, StepSpec};
+use crate::model::{Residual, Step, StepKind, StepSpec};
 
 fn address() -> impl Strategy<Value = Address> {
     prop::sample::select(vec!["a", "b", "c"])
@@ -66,21 +66,13 @@ fn next(state: &RunState, event: Event) -> Record {
 /// Steps that may be skipped, and wait for nothing.
 fn plan() -> Arc<Plan> {
     let step = |name: &str| Step {
-        address: Address::new(StepKind::Checkpoint, name),
-        hop: None,
-        description: None,
-        depends_on: Vec::new(),
         when: Some(Residual {
             expr: "true".into(),
             steps: Vec::new(),
             env: Vec::new(),
             sensitive: false,
         }),
-        timeout_ms: None,
-        retry: Retry::default(),
-        on_failure: OnFailure::default(),
-        rollback: None,
-        spec: StepSpec::Checkpoint,
+        ..Step::new(name, StepSpec::Checkpoint)
     };
     Arc::new(Plan { steps: ["a", "b", "c"].map(step).to_vec(), ..Plan::default() })
 }

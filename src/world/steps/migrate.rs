@@ -12,7 +12,7 @@
 //! The command applies each migration in a transaction of its own and is safe to run twice.
 //!
 //! # Caveats
-//! Undoing is restoring the verified backup: see `restore`. Without a breaking migration nothing is undone.
+//! Undoing is restoring the verified backup that the rollback edge names: see `restore`. Without one nothing is undone.
 //!
 //! # Errors
 //! Permanent where the command failed, with its output as evidence; unknown where the connection to it was cut.
@@ -29,7 +29,7 @@ use serde_json::json;
 use super::restore;
 use crate::facts::{MigrationFacts, redact};
 use crate::journal::Failure;
-use crate::model::{Address, MigrateSpec, MigrateVia, Outputs};
+use crate::model::{MigrateSpec, MigrateVia, Outputs, Undo, undo_of};
 use crate::run::Observation;
 use crate::world::failure::{permanent, transient, unknown};
 use crate::world::helm::chart::ChartSource;
@@ -68,15 +68,24 @@ pub async fn observe(site: &Site<'_>, spec: &MigrateSpec) -> Observation {
     found.await.unwrap_or_else(|failure: Failure| Observation::Unknown(failure.message))
 }
 
-pub async fn observe_undo(site: &Site<'_>, spec: &MigrateSpec) -> Observation {
-    match restores(site, spec) {
-        None => Observation::Done(Outputs::new()),
-        Some(verify) => restore::observe(site, verify).await,
+pub async fn observe_undo(site: &Site<'_>) -> Observation {
+    match undo_of(&site.cx.step) {
+        Undo::Nothing | Undo::TakesBack => Observation::Done(Outputs::new()),
+        Undo::Restores(verify) => restore::observe(site, verify).await,
+        Undo::NoBackup => Observation::NotDone,
     }
 }
 
-pub async fn undo(site: &Site<'_>, spec: &MigrateSpec) -> Result<(), Failure> {
-    let Some(verify) = restores(site, spec) else { return Ok(()) };
+pub async fn undo(site: &Site<'_>) -> Result<(), Failure> {
+    let verify = match undo_of(&site.cx.step) {
+        Undo::Nothing | Undo::TakesBack => return Ok(()),
+        Undo::Restores(verify) => verify,
+        Undo::NoBackup => {
+            let message =
+                "its rollback edge names no backup, and the old app can't run on the new schema";
+            return Err(permanent(message).help("restore the database by hand"));
+        }
+    };
     let cluster = site.cluster().await?;
     quiesce(site, &cluster).await?;
     restore::act(site, verify).await?;
@@ -91,12 +100,6 @@ pub async fn undo(site: &Site<'_>, spec: &MigrateSpec) -> Result<(), Failure> {
             .map_err(|reason| permanent(format!("the old app does not serve again: {reason}")))?;
     }
     Ok(())
-}
-
-/// The verified backup that undoing restores, where undoing needs one.
-fn restores<'a>(site: &Site<'a>, spec: &MigrateSpec) -> Option<&'a Address> {
-    let rollback = site.cx.step.rollback.as_ref()?;
-    rollback.restore.as_ref().filter(|_| spec.breaking)
 }
 
 async fn quiesce(site: &Site<'_>, cluster: &Cluster) -> Result<(), Failure> {

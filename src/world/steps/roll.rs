@@ -26,7 +26,7 @@ use semver::Version;
 use serde_json::json;
 
 use crate::journal::Failure;
-use crate::model::{Outputs, RollSpec, StepSpec, VersionOf};
+use crate::model::{Outputs, RollSpec, VersionOf};
 use crate::run::Observation;
 use crate::world::failure::{permanent, unknown};
 use crate::world::helm::chart::ChartSource;
@@ -40,8 +40,6 @@ use crate::world::site::Site;
 
 const RUN_LABEL: &str = "orthid-run";
 const STEP_LABEL: &str = "orthid-step";
-/// Helm's phases: hooks before, the wait, hooks after, and a rollback with its own.
-const HELM_PHASES: u32 = 4;
 /// Bound on the rollout check after Helm said that it is complete.
 const SETTLE: Duration = Duration::from_secs(120);
 
@@ -106,7 +104,7 @@ async fn wait_for_orphans(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failur
 }
 
 fn bound(spec: &RollSpec) -> Duration {
-    Duration::from_millis(spec.helm_timeout_ms) * HELM_PHASES + Duration::from_secs(30)
+    Duration::from_millis(spec.helm_bound_ms())
 }
 
 async fn outputs(desk: &Desk, ours: &Revision, spec: &RollSpec) -> Result<Outputs, Failure> {
@@ -361,13 +359,10 @@ pub async fn undo(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failure> {
     if wait { settle(site, &desk.cluster).await } else { Ok(()) }
 }
 
-/// Will a breaking migration of the same hop be undone after this step?
+/// Whether a backup is restored after this step is undone: a migration of the same hop takes its schema back.
 fn restore_follows(site: &Site<'_>) -> bool {
-    site.cx.plan.steps.iter().any(|step| {
-        let StepSpec::Migrate(spec) = &step.spec else { return false };
-        let restores = step.rollback.as_ref().is_some_and(|rollback| rollback.restore.is_some());
-        step.hop == site.cx.step.hop && spec.breaking && restores
-    })
+    let mut hop = site.cx.plan.steps.iter().filter(|step| step.hop == site.cx.step.hop);
+    hop.any(|step| step.restores().is_some())
 }
 
 #[cfg(test)]

@@ -12,24 +12,9 @@ use serde_json::Value;
 
 use super::{PARALLEL, live, refused};
 use crate::facts::{ClusterFacts, Permission};
+use crate::model::rights::{self, On};
 use crate::world::WorldError;
 use crate::world::kubernetes::Cluster;
-
-/// What a run uses besides the kinds in the manifest: Helm's storage, progress and evidence, migrations. Exec needs
-/// `create` from Kubernetes 1.35 on and `get` before it.
-const USED: [(&str, &str, &str, &[&str]); 11] = [
-    ("", "secrets", "", &["get", "list", "watch", "create", "update", "patch", "delete"]),
-    ("", "pods", "", &["get", "list", "watch"]),
-    ("", "pods", "log", &["get"]),
-    ("", "pods", "exec", &["get", "create"]),
-    ("", "events", "", &["list"]),
-    ("apps", "deployments", "", &["get", "list", "watch", "patch"]),
-    ("apps", "replicasets", "", &["list"]),
-    ("apps", "statefulsets", "", &["get", "list", "watch", "patch"]),
-    ("batch", "jobs", "", &["get", "list", "watch", "create", "delete"]),
-    ("policy", "poddisruptionbudgets", "", &["list"]),
-    ("autoscaling", "horizontalpodautoscalers", "", &["list"]),
-];
 
 pub async fn cluster_facts(
     cluster: &Cluster,
@@ -67,14 +52,19 @@ async fn permissions(
     manifest: &[Value],
 ) -> Result<Vec<Permission>, WorldError> {
     let mut asked: BTreeSet<(String, String, String, &str)> = BTreeSet::new();
-    for (group, resource, sub, verbs) in USED {
-        for verb in verbs {
-            asked.insert((group.to_owned(), resource.to_owned(), sub.to_owned(), verb));
-        }
-    }
-    for (group, resource) in live::resources(cluster, manifest).await {
-        for verb in ["get", "create", "patch", "delete"] {
-            asked.insert((group.clone(), resource.clone(), String::new(), verb));
+    let manifest = live::resources(cluster, manifest).await;
+    for right in rights::every() {
+        let resources = match right.on {
+            On::Resource(name) => vec![parts(name)],
+            On::Manifest => manifest
+                .iter()
+                .map(|(group, resource)| (group.clone(), resource.clone(), String::new()))
+                .collect(),
+        };
+        for (group, resource, sub) in resources {
+            for verb in right.verbs {
+                asked.insert((group.clone(), resource.clone(), sub.clone(), verb));
+            }
         }
     }
     let questions = asked.into_iter().map(|question| ask(cluster, namespace, question));
@@ -84,6 +74,13 @@ async fn permissions(
         .await
         .into_iter()
         .collect()
+}
+
+/// `jobs.batch` → batch, jobs; `pods/log` → pods, log.
+fn parts(resource: &str) -> (String, String, String) {
+    let (name, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let (name, sub) = name.split_once('/').unwrap_or((name, ""));
+    (group.to_owned(), name.to_owned(), sub.to_owned())
 }
 
 async fn ask(

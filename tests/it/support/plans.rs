@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use orthid::model::{
-    Address, ApproveSpec, Arg, BackupSpec, Hop, HttpRequest, MigrateSpec, MigrateVia, OnFailure,
-    ProbeBudget, ProbeSpec, Retry, RollSpec, Rollback, RunSpec, SmokeSpec, Step, StepKind,
-    StepSpec, VerifySpec,
+    Address, Arg, Hop, MigrateVia, Retry, Rollback, RunSpec, Step, StepKind, StepSpec,
 };
 use orthid::plan::Plan;
 use semver::Version;
@@ -28,71 +26,39 @@ pub fn step(address: &str, after: &[&str]) -> Step {
     let mut depends_on: Vec<Address> = after.iter().map(|after| at(after)).collect();
     depends_on.sort();
     let spec = spec(&address, &depends_on);
+    let restore = depends_on.iter().find(|after| after.kind == StepKind::Verify).cloned();
     let rollback = match address.kind {
-        StepKind::Migrate | StepKind::Roll | StepKind::Run => Some(Rollback::default()),
+        StepKind::Migrate => Some(Rollback { restore }),
+        StepKind::Roll | StepKind::Run => Some(Rollback::default()),
         _ => None,
     };
     Step {
-        address,
-        hop: None,
-        description: None,
         depends_on,
-        when: None,
         timeout_ms: Some(60_000),
         retry: Retry { attempts: 3, delay_ms: 100, max_delay_ms: 1_000 },
-        on_failure: OnFailure::Rollback,
         rollback,
-        spec,
+        ..Step::at(address, spec)
     }
 }
 
 fn spec(address: &Address, after: &[Address]) -> StepSpec {
     let of = |kind| after.iter().find(|after| after.kind == kind).cloned();
-    match address.kind {
-        StepKind::Approve => StepSpec::Approve(ApproveSpec { keys: vec![], deadline_ms: None }),
-        StepKind::Backup => {
-            StepSpec::Backup(BackupSpec { database: "main".into(), to: "backups".into() })
-        }
-        StepKind::Verify => {
-            StepSpec::Verify(VerifySpec { backup: of(StepKind::Backup).unwrap(), checks: vec![] })
-        }
-        StepKind::Migrate => StepSpec::Migrate(MigrateSpec {
-            backup: of(StepKind::Verify),
-            via: MigrateVia::Job,
-            exec: vec![],
-            status: vec![],
-            to: None,
-            workload: None,
-            container: None,
-            quiesce: false,
-            breaking: of(StepKind::Verify).is_some(),
-            pending: vec![format!("{address}/1"), format!("{address}/2")],
-        }),
-        StepKind::Roll => StepSpec::Roll(RollSpec {
-            version: Version::new(2, 7, 1),
-            atomic: true,
-            helm_timeout_ms: 60_000,
-        }),
-        StepKind::Smoke => StepSpec::Smoke(SmokeSpec { requests: vec![] }),
-        StepKind::Probe => StepSpec::Probe(Box::new(ProbeSpec {
-            during: vec![],
-            before: vec![],
-            request: HttpRequest {
-                name: "probe".into(),
-                method: "GET".into(),
-                url: Arg::Known("http://127.0.0.1/".into()),
-                headers: Default::default(),
-                body: None,
-                expect: Default::default(),
-                capture: vec![],
-                timeout_ms: 1_000,
-            },
-            every_ms: 100,
-            budget: ProbeBudget::default(),
-        })),
+    let mut spec = match address.kind {
         StepKind::Run => command(Command::Observable),
-        StepKind::Checkpoint => StepSpec::Checkpoint,
+        kind => StepSpec::smallest(kind),
+    };
+    match &mut spec {
+        StepSpec::Verify(spec) => spec.backup = of(StepKind::Backup).unwrap(),
+        StepSpec::Migrate(spec) => {
+            spec.backup = of(StepKind::Verify);
+            spec.via = MigrateVia::Job;
+            spec.breaking = of(StepKind::Verify).is_some();
+            spec.pending = vec![format!("{address}/1"), format!("{address}/2")];
+        }
+        StepSpec::Roll(spec) => spec.version = Version::new(2, 7, 1),
+        _ => {}
     }
+    spec
 }
 
 pub fn command(how: Command) -> StepSpec {

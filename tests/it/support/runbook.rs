@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orthid::journal::{Failure, RunId, SystemClock};
-use orthid::model::{Address, OnFailure, Outputs, Retry, RunSpec, Step, StepKind, StepSpec};
+use orthid::model::{Address, OnFailure, Outputs, RunSpec, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
 use orthid::run::{Control, Deps, Job, LeaseTimes, Observation, Options, StepContext, World};
 use orthid::store::{Holder, Store};
@@ -57,25 +57,19 @@ pub fn lines(file: &Path) -> Vec<(String, String)> {
 /// Steps in one row, each after the one before.
 pub fn job(steps: usize) -> Job {
     let address = |n: usize| Address::new(StepKind::Run, format!("s{n}"));
+    let spec = RunSpec {
+        command: Vec::new(),
+        workdir: None,
+        env: BTreeMap::new(),
+        exit_codes: vec![0],
+        observe: None,
+        undo: None,
+        idempotent: true,
+    };
     let step = |n: usize| Step {
-        address: address(n),
-        hop: None,
-        description: None,
         depends_on: n.checked_sub(1).map(address).into_iter().collect(),
-        when: None,
-        timeout_ms: None,
-        retry: Retry::default(),
         on_failure: OnFailure::Stop,
-        rollback: None,
-        spec: StepSpec::Run(RunSpec {
-            command: Vec::new(),
-            workdir: None,
-            env: BTreeMap::new(),
-            exit_codes: vec![0],
-            observe: None,
-            undo: None,
-            idempotent: true,
-        }),
+        ..Step::at(address(n), StepSpec::Run(spec.clone()))
     };
     let plan =
         Plan { name: "lines".into(), steps: (0..steps).map(step).collect(), ..Plan::default() };

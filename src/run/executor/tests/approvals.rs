@@ -11,10 +11,8 @@ use crate::simulate::VirtualClock;
 fn gate(after: &[&str]) -> Step {
     let spec = ApproveSpec { keys: vec![], deadline_ms: Some(3_600_000) };
     Step {
-        address: Address::new(StepKind::Approve, "gate"),
-        spec: StepSpec::Approve(spec),
-        rollback: None,
-        ..step("gate", after)
+        depends_on: step("gate", after).depends_on,
+        ..Step::new("gate", StepSpec::Approve(spec))
     }
 }
 

@@ -1,8 +1,24 @@
 //! One instantiated step of a plan, with everything that execution needs and no choice left open.
+//!
+//! `kind` has every kind with its arguments and its row of traits, `undo` what undoing means, `rights` what the cluster
+//! must grant.
+
+mod kind;
+pub mod rights;
+mod traits;
+mod undo;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Residual, StepKind, StepSpec};
+use super::{Address, Residual};
+pub use kind::{
+    ApproveSpec, BackupSpec, MigrateSpec, MigrateVia, Named, ProbeBudget, ProbeSpec, RollSpec,
+    RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
+};
+pub use traits::{Effect, Look, Output, OutputType, Phase, Place, Traits, WayBack};
+pub use undo::{Undo, undo_of};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,23 +41,39 @@ pub struct Step {
 }
 
 impl Step {
+    /// A step with these arguments and nothing else: no edges, no conditions, everything else by default.
+    pub fn new(name: impl Into<Arc<str>>, spec: StepSpec) -> Step {
+        Step::at(Address::new(spec.kind(), name), spec)
+    }
+
+    /// As [`Step::new`], with an address that has keys.
+    pub fn at(address: Address, spec: StepSpec) -> Step {
+        Step {
+            address,
+            hop: None,
+            description: None,
+            depends_on: Vec::new(),
+            when: None,
+            timeout_ms: None,
+            retry: Retry::default(),
+            on_failure: OnFailure::default(),
+            rollback: None,
+            spec,
+        }
+    }
+
     pub fn kind(&self) -> StepKind {
         self.address.kind
     }
 
-    /// Is there a way to tell whether its effect is there? A command may have none.
+    /// Whether looking at the world says if its effect is there. A command may have no way to look.
     pub fn is_observable(&self) -> bool {
-        match &self.spec {
-            StepSpec::Run(spec) => spec.observe.is_some(),
-            StepSpec::Approve(_)
-            | StepSpec::Backup(_)
-            | StepSpec::Verify(_)
-            | StepSpec::Migrate(_)
-            | StepSpec::Roll(_)
-            | StepSpec::Smoke(_)
-            | StepSpec::Probe(_)
-            | StepSpec::Checkpoint => true,
-        }
+        !matches!(&self.spec, StepSpec::Run(spec) if spec.observe.is_none())
+    }
+
+    /// Whether it changes what serves.
+    pub fn changes(&self) -> bool {
+        self.kind().traits().effect == Effect::Changes
     }
 }
 
