@@ -238,6 +238,8 @@ fn location((source, label): (&Source, &Label)) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect_file;
+
     use super::*;
     use crate::lang::{Sources, Span};
 
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn json_has_terraforms_shape() {
         let found = diagnostics("a = 1\nö = x + \u{1b}[31m\n", &[(11, 12), (0, 1)]);
-        insta::assert_snapshot!(json(&found));
+        expect_file!["./snapshots/diagnostics.json"].assert_eq(&json(&found));
         let none = serde_json::from_str::<serde_json::Value>(&json(&Diagnostics::default()));
         assert_eq!(none.unwrap()["valid"], true);
     }
@@ -270,7 +272,7 @@ mod tests {
                 .unwrap();
         let run = &log["runs"][0];
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), Code::ALL.len());
-        insta::assert_snapshot!(serde_json::to_string_pretty(&run["results"]).unwrap());
+        expect_file!["./snapshots/diagnostics.sarif"].assert_eq(&format!("{:#}\n", run["results"]));
     }
 
     #[test]

@@ -212,7 +212,6 @@ fn remade(page: &str) -> String {
     text
 }
 
-/// Remake the pages with `UPDATE_EXPECT=1 cargo test --test it book`, then read what has changed.
 #[test]
 fn every_command_that_is_marked_prints_what_its_page_shows() {
     let mut seen = 0;
@@ -233,7 +232,6 @@ fn help(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Remake the page with `UPDATE_EXPECT=1 cargo test --test it book`.
 #[test]
 fn the_command_line_is_the_programs_own_help() {
     let own = help(&["--help"]);
@@ -244,7 +242,7 @@ fn the_command_line_is_the_programs_own_help() {
         .filter(|name| !name.is_empty())
         .collect();
     assert!(commands.len() > 10, "{commands:?}");
-    let mut page = "# Command line\n\n<!-- Made from `orthid --help`: UPDATE_EXPECT=1 cargo test --test it book -->\n\n\
+    let mut page = "# Command line\n\n<!-- Made from `orthid --help` -->\n\n\
                     What `--help` says, command by command. [Exit codes](exit-codes.md) has its own page.\n\n"
         .to_owned();
     page.push_str(&format!("```text\n{}\n```\n", own.trim_end()));

@@ -1,6 +1,6 @@
 //! What a rehearsal says of small plans.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use orthid::model::Address;
 use orthid::plan::Plan;
 use orthid::simulate::{Row, rehearse};
@@ -120,7 +120,7 @@ const MINOR: [&str; 3] =
 fn the_command_draws_what_becomes_of_a_plan() {
     let (code, table, _) = rehearsed(&[&MINOR[..], &["-crash-everywhere"]].concat());
     assert_eq!(code, Some(0));
-    insta::assert_snapshot!("rehearse_minor", table);
+    expect_file!["./snapshots/rehearsal.txt"].assert_eq(&table);
 }
 
 #[test]

@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_first_plan_is_valid() {
-        insta::assert_snapshot!("minor", check("2.6.0", "2.7.1"));
+        expect_test::expect_file!["./snapshots/init.hcl"].assert_eq(&check("2.6.0", "2.7.1"));
         assert!(!check("2.7.0", "2.7.1").contains("migrate"));
         assert!(check("2.8.0", "3.0.0").contains("restore"));
     }

@@ -115,6 +115,8 @@ fn plain(text: impl fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect_file;
+
     use super::*;
     use crate::graph::fixture::build;
 
@@ -130,9 +132,9 @@ mod tests {
     #[test]
     fn an_upgrade_in_every_format() {
         let graph = build(UPGRADE).unwrap();
-        insta::assert_snapshot!("dot", draw(&graph, &[], Format::Dot));
-        insta::assert_snapshot!("mermaid", draw(&graph, &[], Format::Mermaid));
-        insta::assert_snapshot!("svg", draw(&graph, &[], Format::Svg));
+        expect_file!["./snapshots/upgrade.dot"].assert_eq(&draw(&graph, &[], Format::Dot));
+        expect_file!["./snapshots/upgrade.mmd"].assert_eq(&draw(&graph, &[], Format::Mermaid));
+        expect_file!["./snapshots/upgrade.svg"].assert_eq(&draw(&graph, &[], Format::Svg));
     }
 
     #[test]
@@ -158,8 +160,8 @@ mod tests {
         graph[0].description = Some(hostile.to_owned());
         graph[1].depends_on = vec![graph[0].address.clone()];
         let graph = StepGraph::from_steps(graph).unwrap();
-        insta::assert_snapshot!("hostile_dot", draw(&graph, &[], Format::Dot));
-        insta::assert_snapshot!("hostile_mermaid", draw(&graph, &[], Format::Mermaid));
+        expect_file!["./snapshots/hostile.dot"].assert_eq(&draw(&graph, &[], Format::Dot));
+        expect_file!["./snapshots/hostile.mmd"].assert_eq(&draw(&graph, &[], Format::Mermaid));
         let svg = draw(&graph, &[], Format::Svg);
         assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
         well_formed(&svg);

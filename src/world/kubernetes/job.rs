@@ -170,7 +170,8 @@ mod tests {
             deadline_seconds: 600,
         };
         let job = recipe.build().unwrap();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&job).unwrap());
+        let job = serde_json::to_string_pretty(&job).unwrap();
+        expect_test::expect_file!["./snapshots/migration_job.json"].assert_eq(&format!("{job}\n"));
     }
 
     #[test]
