@@ -154,6 +154,7 @@ pub async fn measure(url: &str, rows: usize, length: usize) -> Measured {
         notices: None,
         approvals: BTreeMap::new(),
         answers: BTreeMap::new(),
+        sign_key: None,
     };
     let started = Instant::now();
     // A task of the runtime, as the program runs it.

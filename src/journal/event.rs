@@ -67,6 +67,10 @@ pub enum Event {
     RunFinished {
         status: RunStatus,
     },
+    /// The process that leaves the run vouches for what it wrote: a signed statement over the records before this one.
+    JournalSigned {
+        statement: String,
+    },
 }
 
 /// Why an attempt starts.
@@ -117,7 +121,8 @@ impl Event {
             | Event::LeaseTaken { .. }
             | Event::RollbackRequested { .. }
             | Event::RunPaused { .. }
-            | Event::RunFinished { .. } => None,
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => None,
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::journal::{Event, Failure, FailureClass, Record};
 use crate::text::duration;
 use crate::text::safe::masked;
 
-/// A record as a line of `orthid log`; `refused` is why it, an approval, opens nothing.
+/// A record as a line of `orthid log`; `refused` is why its signature counts for nothing.
 pub(crate) fn log_line(record: &Record, refused: Option<&String>) -> String {
     let Record { run: _, seq, epoch, at, event, previous: _ } = record;
-    let refused = refused.map(|why| format!(": NOT VERIFIED, it opens nothing: {why}"));
+    let refused = refused.map(|why| format!(": NOT VERIFIED, it counts for nothing: {why}"));
     let refused = refused.unwrap_or_default();
     masked(&format!("{seq:>5}  {at}  e{epoch}  {}{refused}", sentence(event, None)))
 }
@@ -45,6 +45,7 @@ pub(crate) fn sentence(event: &Event, took: Option<Duration>) -> String {
         }
         Event::RunPaused { reason } => format!("paused: {reason}"),
         Event::RunFinished { status } => format!("run {}", status.text()),
+        Event::JournalSigned { statement: _ } => "journal signed".to_owned(),
     };
     masked(&line)
 }

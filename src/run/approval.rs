@@ -1,17 +1,13 @@
-//! Signed approvals: who says yes to which steps of which plan, in a DSSE envelope
-//! (<https://github.com/secure-systems-lab/dsse>) that ed25519 keys sign.
+//! Signed approvals: who says yes to which steps of which plan.
 //!
 //! Must not: read files or a clock. What is approved is a plan's digest, so a changed plan has no approval.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::envelope::{Envelope, EnvelopeError, SigningKey};
 use crate::model::{Address, StepSpec};
 use crate::plan::Plan;
 
@@ -38,22 +34,6 @@ pub struct Statement {
     pub at: String,
 }
 
-/// A statement and its signature, as DSSE spells them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envelope {
-    #[serde(rename = "payloadType")]
-    payload_type: String,
-    payload: String,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvelopeSignature {
-    /// The public key, in Base64.
-    keyid: String,
-    sig: String,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApprovalError {
     #[error("it is not an approval: {0}")]
@@ -70,57 +50,25 @@ pub enum ApprovalError {
     KeyNotAllowed { step: Address, key: String },
 }
 
-/// A private key as `openssl genpkey -algorithm ed25519` writes it.
-pub struct ApproverKey(SigningKey);
-
-impl std::fmt::Debug for ApproverKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ApproverKey").field(&self.public()).finish()
-    }
-}
-
-impl ApproverKey {
-    /// Reads PKCS #8 in PEM. The error does not repeat what was read.
-    pub fn from_pem(pem: &str) -> Result<Self, ApprovalError> {
-        SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| {
-            ApprovalError::NotAnApproval("the key is not an ed25519 private key in PEM".to_owned())
-        })
-    }
-
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(&seed))
-    }
-
-    /// The public key, as an `approve` step's `keys` lists it.
-    pub fn public(&self) -> String {
-        STANDARD.encode(self.0.verifying_key().as_bytes())
-    }
-
-    pub fn sign(&self, plan: &str, steps: Vec<Address>, by: &str, at: &str) -> Envelope {
-        let statement = Statement {
-            format_version: FORMAT_VERSION,
-            plan: plan.to_owned(),
-            steps,
-            by: by.to_owned(),
-            at: at.to_owned(),
-        };
-        let payload = serde_json::to_vec(&statement).expect("a statement is plain data");
-        let sig = self.0.sign(&encoded(PAYLOAD_TYPE, &payload));
-        Envelope {
-            payload_type: PAYLOAD_TYPE.to_owned(),
-            payload: STANDARD.encode(payload),
-            signatures: vec![EnvelopeSignature {
-                keyid: self.public(),
-                sig: STANDARD.encode(sig.to_bytes()),
-            }],
+impl From<EnvelopeError> for ApprovalError {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::NotOne(reason) => ApprovalError::NotAnApproval(reason),
+            EnvelopeError::NotSigned => ApprovalError::NotSigned,
         }
     }
 }
 
-/// DSSE's pre-authentication encoding: what is signed covers the type too.
-fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
-    [head.as_bytes(), payload].concat()
+/// An approval of these steps of the plan with this digest, signed.
+pub fn sign(key: &SigningKey, plan: &str, steps: Vec<Address>, by: &str, at: &str) -> Envelope {
+    let statement = Statement {
+        format_version: FORMAT_VERSION,
+        plan: plan.to_owned(),
+        steps,
+        by: by.to_owned(),
+        at: at.to_owned(),
+    };
+    key.sign(PAYLOAD_TYPE, &statement)
 }
 
 /// The keys that each approve step of a plan takes; none where anyone at the terminal may say yes.
@@ -142,24 +90,10 @@ pub struct Signed {
 
 impl Signed {
     pub fn read(bytes: &[u8]) -> Result<Signed, ApprovalError> {
-        let not_one =
-            |error: &dyn std::fmt::Display| ApprovalError::NotAnApproval(error.to_string());
-        let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| not_one(&error))?;
-        if envelope.payload_type != PAYLOAD_TYPE {
-            return Err(not_one(&format!("its type is `{}`", envelope.payload_type)));
-        }
-        let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
-        let signed = encoded(&envelope.payload_type, &payload);
-        let good = envelope.signatures.into_iter().filter(|signature| is_right(signature, &signed));
-        let signers: Vec<String> = good.map(|signature| signature.keyid).collect();
-        if signers.is_empty() {
-            return Err(ApprovalError::NotSigned);
-        }
-        // Only what is signed is read.
-        let statement: Statement =
-            serde_json::from_slice(&payload).map_err(|error| not_one(&error))?;
+        let (statement, signers) = Envelope::open::<Statement>(bytes, PAYLOAD_TYPE)?;
         if statement.format_version != FORMAT_VERSION {
-            return Err(not_one(&format!("its format {} is not known", statement.format_version)));
+            let format = statement.format_version;
+            return Err(ApprovalError::NotAnApproval(format!("its format {format} is not known")));
         }
         Ok(Signed { statement, signers })
     }
@@ -211,26 +145,16 @@ pub fn verify(
     Ok(given)
 }
 
-fn is_right(signature: &EnvelopeSignature, signed: &[u8]) -> bool {
-    let check = || {
-        let key: [u8; 32] = STANDARD.decode(&signature.keyid).ok()?.try_into().ok()?;
-        let key = VerifyingKey::from_bytes(&key).ok()?;
-        let sig = Signature::from_slice(&STANDARD.decode(&signature.sig).ok()?).ok()?;
-        key.verify_strict(signed, &sig).ok()
-    };
-    check().is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{ApproveSpec, Step, StepKind};
 
-    fn key(seed: u8) -> ApproverKey {
-        ApproverKey::from_seed([seed; 32])
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed([seed; 32])
     }
 
-    fn plan(keys: &[&ApproverKey]) -> Plan {
+    fn plan(keys: &[&SigningKey]) -> Plan {
         let keys = keys.iter().map(|key| key.public()).collect();
         let spec = StepSpec::Approve(ApproveSpec { keys, deadline_ms: None });
         let step = Step::at(go(), spec);
@@ -241,11 +165,11 @@ mod tests {
         Address::new(StepKind::Approve, "go")
     }
 
-    fn envelope(by: &ApproverKey) -> Envelope {
-        by.sign("d1", vec![go()], "ada", "2026-01-02T03:04:05Z")
+    fn envelope(by: &SigningKey) -> Envelope {
+        sign(by, "d1", vec![go()], "ada", "2026-01-02T03:04:05Z")
     }
 
-    fn signed(by: &ApproverKey) -> Vec<u8> {
+    fn signed(by: &SigningKey) -> Vec<u8> {
         serde_json::to_vec(&envelope(by)).unwrap()
     }
 
@@ -257,7 +181,7 @@ mod tests {
         let unnamed = verify(&signed(&ada), "d1", &plan(&[])).unwrap();
         assert_eq!(unnamed.len(), 1, "without keys, anybody's will do");
         let mut both = envelope(&key(9));
-        both.signatures.extend(envelope(&ada).signatures);
+        both.join(envelope(&ada));
         let given = verify(&serde_json::to_vec(&both).unwrap(), "d1", &plan(&[&ada])).unwrap();
         assert_eq!(given[&go()].by, format!("ada ({})", ada.public()), "one of several signers");
     }
@@ -273,16 +197,5 @@ mod tests {
         assert_eq!(refused(&by_ada, "d2", &plan(&[&ada])), "it approves another plan, d1");
         assert!(refused(&by_ada, "d1", &Plan::default()).contains("no approve step `approve.go`"));
         assert!(refused(b"{}", "d1", &plan(&[&ada])).contains("not an approval"));
-        // Another's name on one's own signature, and a changed payload.
-        let mut envelope: Envelope = serde_json::from_slice(&by_ada).unwrap();
-        envelope.signatures[0].keyid = eve.public();
-        let forged = serde_json::to_vec(&envelope).unwrap();
-        assert!(refused(&forged, "d1", &plan(&[&eve])).contains("no signature"));
-        let mut envelope: Envelope = serde_json::from_slice(&by_ada).unwrap();
-        let payload = STANDARD.decode(&envelope.payload).unwrap();
-        let payload = String::from_utf8(payload).unwrap().replace("d1", "d2");
-        envelope.payload = STANDARD.encode(payload);
-        let changed = serde_json::to_vec(&envelope).unwrap();
-        assert!(refused(&changed, "d2", &plan(&[&ada])).contains("no signature"));
     }
 }

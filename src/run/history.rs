@@ -71,6 +71,8 @@ mod tests {
             steps: steps.iter().map(step).collect(),
             pauses: Vec::new(),
             records: 0,
+            vouched: Vec::new(),
+            refused: BTreeMap::new(),
         }
     }
 

@@ -7,7 +7,9 @@
 pub mod approval;
 mod attempt;
 mod contract;
+pub mod envelope;
 mod executor;
+mod head;
 mod history;
 mod lease;
 mod recovery;
@@ -22,6 +24,7 @@ pub use contract::{Observation, Progress, StepContext, World};
 pub use executor::{
     Conditions, Control, Deps, Job, Notice, Options, Outcome, RunError, resume, roll_back, start,
 };
+pub use head::{Vouched, unvouched};
 pub use history::expected;
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};

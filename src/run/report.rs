@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::head::{Vouched, unvouched};
 use super::state::{Approved, RunState};
 use super::stored::StoredRun;
 use crate::journal::{Event, Failure, Record, RunId, RunStatus};
@@ -30,7 +31,11 @@ pub struct Report {
     /// In the plan's order.
     pub steps: Vec<StepReport>,
     pub pauses: Vec<String>,
-    pub records: usize,
+    pub records: u64,
+    /// Records that keys vouch for.
+    pub vouched: Vec<Vouched>,
+    /// Records whose signature counts for nothing, by number, and why.
+    pub refused: BTreeMap<u64, String>,
 }
 
 /// How the run stands at its last record.
@@ -43,9 +48,11 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// What the last record of a journal says.
+    /// What the last record of a journal says, signatures aside.
     pub fn of(records: &[Record]) -> Standing {
-        match records.last().map(|record| &record.event) {
+        let mut events = records.iter().rev().map(|record| &record.event);
+        let last = events.find(|event| !matches!(event, Event::JournalSigned { .. }));
+        match last {
             Some(Event::RunPaused { .. }) => Standing::Paused,
             Some(Event::RunFinished { status }) => Standing::Finished(*status),
             Some(_) | None => Standing::Open,
@@ -100,9 +107,9 @@ pub enum Outcome {
 }
 
 impl Report {
-    /// Whether an approval in the journal has nothing behind it that counts.
-    pub fn has_unproved_approval(&self) -> bool {
-        self.approvals.iter().any(|approval| matches!(approval.proof, Proof::Missing(_)))
+    /// Rows of records that none of these keys vouches for; any key does where none is named.
+    pub fn unvouched(&self, keys: &[String]) -> Vec<(u64, u64)> {
+        unvouched(&self.vouched, self.records, keys)
     }
 
     pub fn new(run: &StoredRun) -> Report {
@@ -123,7 +130,9 @@ impl Report {
             approvals: Vec::new(),
             steps: Vec::new(),
             pauses: Vec::new(),
-            records: records.len(),
+            records: records.len() as u64,
+            vouched: state.vouched.clone(),
+            refused: state.refused.clone(),
         };
         let mut steps: BTreeMap<&Address, StepReport> = plan
             .steps
@@ -157,6 +166,7 @@ impl Report {
             }
             Event::RunPaused { reason } => self.pauses.push(reason.clone()),
             Event::RunFinished { .. }
+            | Event::JournalSigned { .. }
             | Event::RunCreated { .. }
             | Event::StepStarted { .. }
             | Event::StepSucceeded { .. }
@@ -215,7 +225,8 @@ impl StepReport {
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
-            | Event::RunFinished { .. } => {}
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => {}
         }
     }
 

@@ -128,7 +128,8 @@ fn order(plan: &Plan, records: &[Record]) -> Vec<String> {
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
-            | Event::RunFinished { .. } => {}
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => {}
         }
     }
     wrong
@@ -153,7 +154,8 @@ fn twice(records: &[Record]) -> Vec<String> {
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
-            | Event::RunFinished { .. } => continue,
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => continue,
         };
         if !done.insert(key) {
             wrong.push(format!("{} {} twice", key.1, key.0));

@@ -12,7 +12,8 @@ use super::{Life, SimulatedWorld, Site, VirtualClock};
 use crate::journal::{Clock, Event, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual, StepSpec};
 use crate::plan::Plan;
-use crate::run::approval::{ApproverKey, approve_steps};
+use crate::run::approval::{self, approve_steps};
+use crate::run::envelope::SigningKey;
 use crate::run::{
     Control, Deps, GivenApproval, Job, LeaseTimes, Options, Outcome, RunError, World, resume,
     roll_back, start,
@@ -158,6 +159,7 @@ impl Stage {
             notices: None,
             approvals: self.approvals(),
             answers: BTreeMap::new(),
+            sign_key: None,
         }
     }
 
@@ -170,7 +172,8 @@ impl Stage {
             true => String::new(),
             false => {
                 let at = self.clock.now().to_string();
-                let signed = own_key().sign(&self.job.plan_digest, keyed, APPROVER, &at);
+                let signed =
+                    approval::sign(&own_key(), &self.job.plan_digest, keyed, APPROVER, &at);
                 serde_json::to_string(&signed).expect("an envelope is plain data")
             }
         };
@@ -227,8 +230,8 @@ impl Stage {
 }
 
 /// Signs for whoever holds the keys of a gate: nobody is asked in a rehearsal.
-fn own_key() -> ApproverKey {
-    ApproverKey::from_seed([7; 32])
+fn own_key() -> SigningKey {
+    SigningKey::from_seed([7; 32])
 }
 
 /// The plan with the rehearsal's key in place of those that its gates list.

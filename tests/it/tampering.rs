@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use orthid::model::Address;
-use orthid::run::approval::ApproverKey;
+use orthid::run::approval;
+use orthid::run::envelope::SigningKey;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -38,6 +39,15 @@ struct Waiting {
 
 impl Waiting {
     fn new() -> Self {
+        Self::after(&["apply", "saved.plan"])
+    }
+
+    /// As [`Waiting::new`], its journal signed with the approver's key.
+    fn signing() -> Self {
+        Self::after(&["apply", "saved.plan", "-sign-key", "ada.pem"])
+    }
+
+    fn after(apply: &[&str]) -> Self {
         let desk = Desk::new("");
         for name in ["ada.pem", "eve.pem"] {
             let made = Command::new("openssl")
@@ -51,7 +61,7 @@ impl Waiting {
         waiting.plan("after", "saved.plan");
         let approve = ["approve", "saved.plan", "-key", "ada.pem", "-by", "Ada", "-out", "ok.json"];
         waiting.desk.run(&approve).code(0);
-        waiting.desk.run(&["apply", "saved.plan"]).code(5);
+        waiting.desk.run(apply).code(5);
         waiting
     }
 
@@ -116,9 +126,10 @@ impl Waiting {
     /// What a key says yes to, whether or not it may.
     fn signed(&self, key: &str, plan: &str, step: &str) -> String {
         let pem = fs::read_to_string(self.desk.path(key)).unwrap();
-        let key = ApproverKey::from_pem(&pem).unwrap();
+        let key = SigningKey::from_pem(&pem).unwrap();
         let steps: Vec<Address> = vec![step.parse().unwrap()];
-        let envelope = key.sign(&self.digest(plan), steps, "Ada", "2026-01-02T03:04:05Z");
+        let envelope =
+            approval::sign(&key, &self.digest(plan), steps, "Ada", "2026-01-02T03:04:05Z");
         serde_json::to_string(&envelope).unwrap()
     }
 
@@ -244,7 +255,7 @@ fn an_approval_that_nobody_signed_opens_no_gate() {
         let statement = statement(&at);
         let given = json!({"type": "approval_given", "step": "approve.go", "by": "Ada", "statement": statement});
         at.append(&[given]);
-        at.desk.run(&["resume"]).code(5).says("opens nothing");
+        at.desk.run(&["resume"]).code(5).says("counts for nothing");
         assert_eq!(at.desk.lines(), ["before"], "{name}");
         for command in ["report", "log", "status"] {
             let shown = at.desk.run(&[command]).code(3).says("nobody entitled signed").stdout;
@@ -298,4 +309,47 @@ fn a_gate_without_keys_is_opened_by_name_and_the_report_says_so() {
     let report = desk.run(&["report"]).code(0).stdout;
     assert!(report.contains("by the name of ada@"), "{report}");
     assert!(report.contains("the step lists no keys"), "{report}");
+}
+
+#[test]
+fn a_key_vouches_for_what_its_process_wrote_and_a_report_tells_the_rest() {
+    let at = Waiting::signing();
+    let report = at.desk.run(&["report", "-signed-by", &at.key]).code(0).stdout;
+    let signed = format!("by {} at", at.key);
+    assert!(report.contains("signed  records 1 to 6 ") && report.contains(&signed), "{report}");
+    let eve = at.desk.run(&["approve", "-key", "eve.pem", "-public-key"]).code(0).stdout;
+    at.desk.run(&["report", "-signed-by", eve.trim()]).code(3).says("records 1 to 7");
+
+    // What somebody without the key adds is nobody's, and stays so when the run goes on.
+    let paused = json!({"type": "run_paused", "reason": "for tea"});
+    at.append(&[paused]);
+    let report = at.desk.run(&["report"]).code(0).stdout;
+    assert!(report.contains("records 8 to 9 by NOBODY"), "{report}");
+    at.desk.run(&["report", "-signed-by", &at.key]).code(3).says("records 8 to 9");
+    let resume = ["resume", "-approval", "ok.json", "-sign-key", "ada.pem"];
+    at.desk.run(&resume).code(0).says("records 8 to 9 of the journal");
+    assert_eq!(at.desk.lines(), ["before", "after"]);
+    let report = at.desk.run(&["report", "-json"]).code(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["outcome"], "succeeded");
+    let journal = &report["journal"];
+    assert_eq!(journal["signed"].as_array().unwrap().len(), 2, "{journal}");
+    assert_eq!(journal["signed"][1]["first"], 10, "{journal}");
+    assert_eq!(journal["unsigned"], json!([[8, 9]]), "{journal}");
+}
+
+#[test]
+fn a_signed_journal_that_was_rewritten_is_not_verified() {
+    let at = Waiting::signing();
+    at.rewrite(|records| records[2]["at"] = "2020-01-01T00:00:00.000000Z".into());
+    for command in [&["report"][..], &["log"], &["status"]] {
+        at.desk.run(command).code(3).says("it was signed for other records");
+    }
+    let json = at.desk.run(&["report", "-json"]).code(3).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["journal"]["verified"], false, "{json}");
+    let unsigned = Waiting::new();
+    unsigned.rewrite(|records| records[2]["at"] = "2020-01-01T00:00:00.000000Z".into());
+    let report = unsigned.desk.run(&["report"]).code(0).stdout;
+    assert!(report.contains("finds accidents and not forgery"), "{report}");
 }

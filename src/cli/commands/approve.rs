@@ -1,21 +1,19 @@
 //! `orthid approve`: signs a plan's approval, with nothing but the plan and a key.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::Context;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
-use crate::cli::shared::files::read_regular;
+use crate::cli::shared::keys;
 use crate::cli::shared::saved;
 use crate::cli::shared::write::{Readers, write};
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run::approval::{ApproverKey, approve_steps};
-
-/// Largest key or approval file, in bytes.
-pub const MAX_BYTES: u64 = 64 * 1024;
+use crate::run::approval::{self, approve_steps};
+use crate::run::envelope::SigningKey;
 
 /// Sign an approval of a saved plan
 #[derive(clap::Args, Debug)]
@@ -55,7 +53,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
-    let key = read_key(&args.key)?;
+    let key = keys::read(&args.key)?;
     let Some(path) = args.plan.as_ref().filter(|_| !args.public_key) else {
         terminal::result(&format!("{}\n", key.public()))?;
         return Ok(Exit::Done);
@@ -67,7 +65,7 @@ pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     let by =
         args.by.clone().unwrap_or_else(|| crate::cli::shared::execute::holder(&environment).who);
     let at = jiff::Timestamp::now().to_string();
-    let envelope = key.sign(&saved.digest, steps, &by, &at);
+    let envelope = approval::sign(&key, &saved.digest, steps, &by, &at);
     let text = format!("{}\n", serde_json::to_string_pretty(&envelope).expect("plain data"));
     match &args.out {
         None => terminal::result(&text)?,
@@ -84,19 +82,8 @@ pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-fn read_key(path: &Path) -> Result<ApproverKey, CommandError> {
-    let bytes =
-        read_regular(path, MAX_BYTES).map_err(|error| CommandError::io("read", path, &error))?;
-    ApproverKey::from_pem(&String::from_utf8_lossy(&bytes)).map_err(|_| {
-        CommandError::with_help(
-            format!("{} holds no ed25519 private key in PEM", path.display()),
-            "make one with `openssl genpkey -algorithm ed25519 -out approver.pem`",
-        )
-    })
-}
-
 /// The steps that this key may approve, or those of them that were named.
-fn steps(plan: &Plan, named: &[Address], key: &ApproverKey) -> Result<Vec<Address>, CommandError> {
+fn steps(plan: &Plan, named: &[Address], key: &SigningKey) -> Result<Vec<Address>, CommandError> {
     let gates = approve_steps(plan);
     let public = key.public();
     let may: Vec<Address> = gates

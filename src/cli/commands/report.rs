@@ -10,6 +10,7 @@ use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::render::report as render;
 use crate::run::Report;
+use crate::text::safe::masked;
 
 /// Report a run: planned against actual, who, when
 #[derive(clap::Args, Debug)]
@@ -17,7 +18,8 @@ use crate::run::Report;
 Example:
   orthid report                        # the newest run, as text
   orthid report 0198c2f4 --markdown    # for the change ticket
-  orthid report --html report.html")]
+  orthid report --html report.html
+  orthid report --signed-by 3r1yCPnkj3oZfjtUUbuFSHXzSQTTfIAUXdJMEm1uPeo=   # the key of `--sign-key`")]
 pub struct Args {
     /// A run's id, or the beginning of one; the newest run where none is given
     run: Option<String>,
@@ -34,6 +36,10 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Exit with 3 unless this public key, or another that is given so, vouches for every record
+    #[arg(long, value_name = "KEY")]
+    signed_by: Vec<String>,
+
     #[command(flatten)]
     state: StateArgs,
 }
@@ -43,7 +49,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let report = Report::new(&state.stored(args.run.as_deref()).await?);
     if let Some(path) = &args.html {
         write(path, render::html(&report).as_bytes(), Readers::Everyone)?;
-        return Ok(exit(&report));
+        return Ok(exit_where_signed_by(&report, &args.signed_by));
     }
     let text = match (args.json, args.markdown) {
         (true, _) => format!("{:#}\n", render::json(&report)),
@@ -51,17 +57,36 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         (false, false) => render::text(&report, cx.terminal.width),
     };
     terminal::result(&text)?;
-    Ok(exit(&report))
+    Ok(exit_where_signed_by(&report, &args.signed_by))
 }
 
 /// The exit of a command that has shown this run.
 pub fn exit(report: &Report) -> Exit {
-    if !report.has_unproved_approval() {
+    if report.refused.is_empty() {
         return Exit::Done;
     }
+    for (seq, why) in &report.refused {
+        terminal::note(&masked(&format!("record {seq} of the journal is NOT VERIFIED: {why}")));
+    }
     terminal::note(
-        "the journal holds an approval that nobody entitled signed: orthid writes none like it, so \
+        "nobody entitled signed what the journal holds there: orthid writes nothing like it, so \
          somebody else wrote to the state store",
     );
+    Exit::Stale
+}
+
+/// Every record must be vouched for by one of the keys that the reader trusts, where any was named.
+fn exit_where_signed_by(report: &Report, keys: &[String]) -> Exit {
+    let exit = exit(report);
+    let unsigned = report.unvouched(keys);
+    if keys.is_empty() || unsigned.is_empty() {
+        return exit;
+    }
+    let rows: Vec<String> =
+        unsigned.into_iter().map(|(first, last)| render::records(first, last)).collect();
+    terminal::note(&format!(
+        "no key that --signed-by names vouches for {} of the journal",
+        rows.join(", ")
+    ));
     Exit::Stale
 }

@@ -11,6 +11,7 @@ use crate::cli::shared::facts;
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::Address;
+use crate::render::report::records;
 use crate::run::{self, Explained, Observation, StoredRun};
 use crate::text::safe::masked;
 use crate::world::{Environment, Redactor};
@@ -52,8 +53,19 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
     let StoredRun { job, base, state: so_far, .. } = state.stored(args.run.as_deref()).await?;
     for (seq, why) in &so_far.refused {
-        let record = format!("record {seq} of the journal, an approval, opens nothing: {why}");
-        terminal::note(&masked(&record));
+        let refused =
+            format!("record {seq} of the journal is NOT VERIFIED, and counts for nothing: {why}");
+        terminal::note(&masked(&refused));
+    }
+    // A run that was signed before has no other records, unless a process was killed.
+    if !so_far.vouched.is_empty() {
+        for (first, last) in run::unvouched(&so_far.vouched, so_far.seq, &[]) {
+            let records = records(first, last);
+            terminal::note(&format!(
+                "{records} of the journal: no key vouches for them; a process was killed, or \
+                 somebody else wrote them"
+            ));
+        }
     }
     let base = saved::base(&base)?;
     let environment = facts::environment();

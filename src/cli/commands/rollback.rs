@@ -12,6 +12,7 @@ use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, run_error};
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts;
+use crate::cli::shared::keys::SignArgs;
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::{Address, StepKind};
@@ -57,6 +58,9 @@ pub struct Args {
     timeout: Option<Duration>,
 
     #[command(flatten)]
+    sign: SignArgs,
+
+    #[command(flatten)]
     state: StateArgs,
 }
 
@@ -87,6 +91,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         quiet: args.quiet,
         timeout: args.timeout,
         approvals: ApprovalArgs::default(),
+        sign: args.sign.clone(),
     };
     let (args, state, answers) = (&go, &state, BTreeMap::new());
     carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await

@@ -86,7 +86,7 @@ async fn unverified(
         plan_digest,
         created_at,
         standing: Standing::of(&records),
-        records: records.len(),
+        records: records.len() as u64,
         reason: &reason,
     };
     terminal::result(&match args.json {

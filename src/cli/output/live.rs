@@ -125,7 +125,8 @@ impl Live {
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
-            | Event::RunFinished { .. } => {}
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => {}
         }
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::commands::approve::MAX_BYTES;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::files::read_regular;
+use crate::cli::shared::keys::MAX_BYTES;
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, approve_steps, verify};

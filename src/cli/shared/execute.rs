@@ -15,6 +15,7 @@ use crate::cli::output::terminal;
 use crate::cli::shared::approvals::{self, ApprovalArgs};
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
+use crate::cli::shared::keys::SignArgs;
 use crate::cli::shared::state::{State, broken_journal, store_error};
 use crate::journal::{RunStatus, SystemClock};
 use crate::lang;
@@ -46,6 +47,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub approvals: ApprovalArgs,
+
+    #[command(flatten)]
+    pub sign: SignArgs,
 }
 
 /// Begin, or go on.
@@ -76,6 +80,7 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
     let deps = dependencies(state, &environment, redactor);
     let holder = holder(&environment);
     let mut approvals = args.approvals.gather(&job, &holder.who)?;
+    let sign_key = args.sign.key()?;
     let wanted = match how {
         How::Start { .. } | How::Resume => RunStatus::Succeeded,
         How::RollBack => RunStatus::RolledBack,
@@ -92,6 +97,7 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
             notices: None,
             approvals: approvals.clone(),
             answers: answers.clone(),
+            sign_key: sign_key.clone(),
         };
         let outcome = watched(&deps, options, &job, how, args, cx).await?;
         if let Outcome::WaitingForApproval(steps) = &outcome

@@ -7,6 +7,7 @@ pub mod exit;
 pub mod facts;
 pub mod files;
 pub mod history;
+pub mod keys;
 pub mod plan_text;
 pub mod saved;
 pub mod source_args;

@@ -21,7 +21,15 @@ pub fn json(report: &Report) -> serde_json::Value {
         "outcome": standing_code(report.standing),
         "holders": report.holders.iter().map(|(who, epoch)| json!({"holder": who, "epoch": epoch})).collect::<Vec<_>>(),
         "approvals": report.approvals.iter().map(approval).collect::<Vec<_>>(),
-        "journal": { "records": report.records, "verified": true },
+        "journal": {
+            "records": report.records,
+            "verified": report.refused.is_empty(),
+            "signed": report.vouched.iter().map(|it| json!({
+                "first": it.first, "last": it.last, "key": it.key, "at": it.at,
+            })).collect::<Vec<_>>(),
+            "unsigned": report.unvouched(&[]),
+            "refused": report.refused.iter().map(|(seq, why)| json!({"seq": seq, "reason": why})).collect::<Vec<_>>(),
+        },
         "steps": report.steps.iter().map(|step| json!({
             "address": step.address,
             "outcome": step.outcome.text(),

@@ -8,7 +8,7 @@ mod text;
 use serde_json::json;
 
 use super::event::failure;
-use crate::run::{Approval, Proof, Report, Standing, StepOutcome, StepReport};
+use crate::run::{Approval, Proof, Report, Standing, StepOutcome, StepReport, Vouched};
 use crate::text::duration;
 
 pub use html::html;
@@ -24,7 +24,7 @@ pub struct Unverified<'a> {
     pub plan_digest: &'a str,
     pub created_at: &'a str,
     pub standing: Standing,
-    pub records: usize,
+    pub records: u64,
     pub reason: &'a str,
 }
 
@@ -66,9 +66,42 @@ fn head(report: &Report) -> Vec<(&'static str, String)> {
     for pause in &report.pauses {
         head.push(("paused", pause.clone()));
     }
-    head.push(("journal", format!("{} records, hash chain verified", report.records)));
+    head.push(("journal", journal_text(report)));
+    head.extend(signatures(report).into_iter().map(|text| ("signed", text)));
     head.push(("outcome", standing_text(report.standing).to_owned()));
     head
+}
+
+/// What the chain shows, and no more: whoever can write to the store can compute it.
+fn journal_text(report: &Report) -> String {
+    let verified = format!("{} records, hash chain verified", report.records);
+    match report.vouched.is_empty() {
+        true => format!("{verified}; no key signed it, so this finds accidents and not forgery"),
+        false => verified,
+    }
+}
+
+/// Who vouches for which records of the journal.
+fn signatures(report: &Report) -> Vec<String> {
+    if report.vouched.is_empty() {
+        return Vec::new();
+    }
+    let vouched = report.vouched.iter().map(|Vouched { first, last, key, at }| {
+        format!("{} by {key} at {at}: signature verified", records(*first, *last))
+    });
+    let gaps = report.unvouched(&[]).into_iter().map(|(first, last)| {
+        let records = records(first, last);
+        format!("{records} by NOBODY: a process was killed, or somebody else wrote them")
+    });
+    vouched.chain(gaps).collect()
+}
+
+/// `records 3 to 6`.
+pub(crate) fn records(first: u64, last: u64) -> String {
+    match first == last {
+        true => format!("record {first}"),
+        false => format!("records {first} to {last}"),
+    }
 }
 
 /// An approval with what stands behind it: the key first, the name as the claim that it is.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::run_loop::Run;
 use super::{Notice, RunError};
 use crate::journal::{Event, Record, RunStatus};
+use crate::run::head;
 use crate::run::state::RunPhase;
 use crate::store::{NewRun, StoreError};
 
@@ -45,6 +46,7 @@ impl Run<'_> {
                 status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
             ) => return Err(RunError::Ended { run: self.job.run.clone(), status: *status }),
         }
+        self.first = self.state.seq + 1;
         self.note(Event::LeaseTaken { holder: self.holder() })?;
         self.flush().await
     }
@@ -57,6 +59,7 @@ impl Run<'_> {
         if let RunPhase::Finished(status @ RunStatus::RolledBack) = self.state.phase {
             return Err(RunError::Ended { run: self.job.run.clone(), status });
         }
+        self.first = self.state.seq + 1;
         self.note(Event::RollbackRequested { holder: self.holder() })?;
         self.flush().await
     }
@@ -64,6 +67,17 @@ impl Run<'_> {
     fn holder(&self) -> String {
         let holder = &self.keeper.lease().holder;
         format!("{} (pid {})", holder.who, holder.pid)
+    }
+
+    /// Notes how this process leaves the run, and vouches for what it wrote where it has a key. Durable on return.
+    pub(super) async fn leave(&mut self, event: Event) -> Result<(), RunError> {
+        self.note(event)?;
+        if let Some(key) = self.options.sign_key.clone() {
+            let at = format!("{:.6}", self.deps.clock.now());
+            let statement = head::sign(&key, self.state.end(), self.first, &at);
+            self.note(Event::JournalSigned { statement })?;
+        }
+        self.flush().await
     }
 
     /// Makes the record for an event and takes it into the state. [`Run::flush`] makes it durable.

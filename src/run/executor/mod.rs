@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::approval::GivenApproval;
+use super::envelope::SigningKey;
 use super::lease::{LeaseKeeper, LeaseTimes, Moment};
 use super::state::BrokenJournal;
 use crate::graph::{GraphError, StepGraph};
@@ -89,6 +90,8 @@ pub struct Options {
     /// What a person found where the run could not tell by itself: did the step's effect (or, where its undo is in
     /// question, the undo) happen?
     pub answers: BTreeMap<Address, bool>,
+    /// Vouches for the records that this process writes.
+    pub sign_key: Option<Arc<SigningKey>>,
 }
 
 /// What a run tells while it goes on.

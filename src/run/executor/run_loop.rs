@@ -64,6 +64,8 @@ pub(super) struct Run<'a> {
     pub(super) options: Options,
     pub(super) job: &'a Job,
     pub(super) state: RunState,
+    /// The first record that this process writes.
+    pub(super) first: u64,
     /// Records that the state has taken in and the store has not: nothing of them has been acted on.
     pub(super) unwritten: Vec<Record>,
     pub(super) keeper: LeaseKeeper,
@@ -96,6 +98,7 @@ impl<'a> Run<'a> {
         let (progress, inbox) = mpsc::channel(MESSAGES);
         Run {
             state: RunState::new(job.run.clone(), &job.plan, job.plan_digest.clone()),
+            first: 1,
             unwritten: Vec::new(),
             deps,
             options,
@@ -292,8 +295,7 @@ impl<'a> Run<'a> {
             Some(Ending::Unwind) if self.state.goes_back() => RunStatus::RolledBack,
             Some(Ending::Unwind) => RunStatus::Failed,
         };
-        self.note(Event::RunFinished { status })?;
-        self.flush().await?;
+        self.leave(Event::RunFinished { status }).await?;
         Ok(Some(Outcome::Finished(status)))
     }
 
@@ -306,8 +308,7 @@ impl<'a> Run<'a> {
             Stop::Timeout => "the run's timeout is over",
             Stop::NoLease => "the lease could not be confirmed",
         };
-        self.note(Event::RunPaused { reason: reason.to_owned() })?;
-        self.flush().await?;
+        self.leave(Event::RunPaused { reason: reason.to_owned() }).await?;
         Ok(Outcome::Interrupted)
     }
 
@@ -316,8 +317,7 @@ impl<'a> Run<'a> {
         assert!(!waiting.is_empty(), "invariant: a graph without cycles always has a next step");
         let names: Vec<String> = waiting.iter().map(Address::to_string).collect();
         let reason = format!("waiting for approval: {}", names.join(", "));
-        self.note(Event::RunPaused { reason })?;
-        self.flush().await?;
+        self.leave(Event::RunPaused { reason }).await?;
         Ok(Outcome::WaitingForApproval(waiting))
     }
 

@@ -125,6 +125,7 @@ impl Stage {
             notices: None,
             approvals: BTreeMap::new(),
             answers: BTreeMap::new(),
+            sign_key: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::approval::ApprovalError;
+use super::head::{self, End, Vouched};
 use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
 use crate::model::{Address, Outputs};
 use crate::plan::Plan;
@@ -54,8 +55,10 @@ pub struct RunState {
     pub outputs: BTreeMap<Address, Outputs>,
     /// Gates that are open, and who opened them.
     pub approvals: BTreeMap<Address, Approved>,
-    /// Records of approvals that open nothing, by number, and why.
+    /// Records, by number, whose signature counts for nothing: approvals that open no gate, and heads. With the reason.
     pub refused: BTreeMap<u64, String>,
+    /// Records that keys vouch for, in the order of signing.
+    pub vouched: Vec<Vouched>,
     /// Steps in the order in which they first started.
     pub order: Vec<Address>,
     steps: HashMap<Address, StepProgress>,
@@ -79,6 +82,7 @@ impl RunState {
             outputs: BTreeMap::new(),
             approvals: BTreeMap::new(),
             refused: BTreeMap::new(),
+            vouched: Vec::new(),
             order: Vec::new(),
             steps: HashMap::new(),
         }
@@ -200,6 +204,7 @@ impl RunState {
                 }
                 Ok(())
             }
+            Event::JournalSigned { statement } => self.signed(record.seq, statement),
             Event::AnswerGiven { step, by: _, happened } => self.answered(step, *happened),
             Event::RunPaused { reason } => {
                 self.running()?;
@@ -225,6 +230,25 @@ impl RunState {
         statement: &str,
     ) -> Result<Approved, ApprovalError> {
         self.terms.opens(step, by, statement)
+    }
+
+    /// Where the journal ends.
+    pub(super) fn end(&self) -> End<'_> {
+        let RunState { run, plan_digest, seq, last_hash, .. } = self;
+        End { run, plan: plan_digest, last: *seq, hash: last_hash }
+    }
+
+    fn signed(&mut self, seq: u64, statement: &str) -> Result<(), String> {
+        if self.seq == 0 {
+            return Err("the run was not created yet".to_owned());
+        }
+        match head::verify(statement, self.end()) {
+            Ok(vouched) => self.vouched.push(vouched),
+            Err(why) => {
+                self.refused.insert(seq, why.to_string());
+            }
+        }
+        Ok(())
     }
 
     fn created(&mut self, plan_digest: &str, steps: u64) -> Result<(), String> {

@@ -41,6 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         (address(), any::<bool>())
             .prop_map(|(step, happened)| { Event::AnswerGiven { step, by: "b".into(), happened } }),
+        Just(Event::JournalSigned { statement: "s".into() }),
         Just(Event::RunPaused { reason: "r".into() }),
         prop::sample::select(vec![
             RunStatus::Succeeded,

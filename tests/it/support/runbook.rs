@@ -102,5 +102,6 @@ pub fn options(who: &str, lease: LeaseTimes) -> Options {
         notices: None,
         approvals: BTreeMap::new(),
         answers: BTreeMap::new(),
+        sign_key: None,
     }
 }

@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::ApproveSpec;
-use crate::run::approval::ApproverKey;
+use crate::run::approval;
+use crate::run::envelope::SigningKey;
 use crate::simulate::VirtualClock;
 
 /// A gate with an hour's deadline.
@@ -96,12 +97,12 @@ async fn an_approval_after_its_deadline_opens_nothing() {
 
 #[tokio::test]
 async fn a_gate_with_keys_is_opened_by_their_signature_and_by_no_word() {
-    let (ada, eve) = (ApproverKey::from_seed([1; 32]), ApproverKey::from_seed([9; 32]));
+    let (ada, eve) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([9; 32]));
     let spec = StepSpec::Approve(ApproveSpec { keys: vec![ada.public()], deadline_ms: None });
     let clock = VirtualClock::new();
     let (stage, gate) = behind(Step { spec, ..gate(&[]) }, &clock).await;
-    let signed = |key: &ApproverKey, digest: &str| {
-        let signed = key.sign(digest, vec![gate.clone()], "Ada", "2026-01-02T03:04:05Z");
+    let signed = |key: &SigningKey, digest: &str| {
+        let signed = approval::sign(key, digest, vec![gate.clone()], "Ada", "2026-01-02T03:04:05Z");
         serde_json::to_string(&signed).unwrap()
     };
     let waits = Outcome::WaitingForApproval(vec![gate.clone()]);
