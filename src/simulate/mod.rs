@@ -13,6 +13,7 @@ mod model;
 mod mortal;
 mod play;
 mod session;
+mod steps;
 mod world;
 
 pub use clock::{Held, VirtualClock};
