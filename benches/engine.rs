@@ -13,6 +13,7 @@ use orthid::run::{
     Control, Deps, Job, LeaseTimes, Observation, Options, Outcome, StepContext, World, start,
 };
 use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
+use orthid::text::secret::Redactor;
 
 struct Nothing;
 
@@ -131,6 +132,7 @@ pub async fn measure(url: &str, rows: usize, length: usize) -> Measured {
         world: Arc::new(Nothing),
         clock: Arc::new(SystemClock::new()),
         conditions: Arc::new(|_, _| Ok(true)),
+        redactor: Redactor::default(),
     };
     let name = format!("{}-{}", std::process::id(), nth());
     let job = Job {

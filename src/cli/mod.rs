@@ -21,10 +21,15 @@ use output::terminal::{self, Terminal};
 use shared::error::CommandError;
 use shared::exit::Exit;
 
+use crate::text::secret::Redactor;
+use crate::world::SENSITIVE_OUTPUT;
+
 /// What every command is given besides its own arguments.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     pub terminal: Terminal,
+    /// The secrets that are known, which nothing may show.
+    pub redactor: Redactor,
 }
 
 /// Runs the command line, `argv[0]` included, and says how it ended.
@@ -33,11 +38,18 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let cx = Context { terminal: Terminal::detect(cli.no_color, &environment) };
+    let redactor = Redactor::default();
+    let vars = shared::facts::environment().vars;
+    redactor.register_environment(vars.iter().map(|(name, value)| (&**name, &**value)));
+    for (name, value) in vars.iter().filter(|(name, _)| name.starts_with(SENSITIVE_OUTPUT)) {
+        redactor.register_variable(name, value);
+    }
+    terminal::guard(&redactor);
+    let cx = Context { terminal: Terminal::detect(cli.no_color, &environment), redactor };
     match enter(&cli).and_then(|()| commands::dispatch(cli.command, &cx)) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let text = error.render(cx.terminal);
+            let text = error.render(cx.terminal, &cx.redactor);
             if !text.is_empty() {
                 terminal::note(&text);
             }

@@ -1,10 +1,9 @@
 //! What was observed of the world before planning, and its recording on disk.
 //!
 //! Must not: observe anything (`world` does), decide anything (`plan` does), or hold a secret: manifests and values are
-//! stored after `redact`.
+//! stored after `text::secret` has seen them.
 
 pub mod recording;
-pub mod redact;
 
 use std::collections::BTreeMap;
 

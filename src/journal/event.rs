@@ -104,7 +104,36 @@ impl RunStatus {
     }
 }
 
+impl Failure {
+    fn each_text(&mut self, edit: &mut dyn FnMut(&mut String)) {
+        let Failure { class: _, message, help, evidence } = self;
+        edit(message);
+        help.iter_mut().chain(evidence).for_each(edit);
+    }
+}
+
 impl Event {
+    /// Edits every text that came from outside: words of people, commands and servers.
+    pub fn each_text(&mut self, edit: &mut dyn FnMut(&mut String)) {
+        match self {
+            Event::StepSucceeded { outputs, .. } => {
+                outputs.values_mut().for_each(|value| each_string(value, edit));
+            }
+            Event::StepFailed { failure, .. } | Event::UndoFailed { failure, .. } => {
+                failure.each_text(edit);
+            }
+            Event::LeaseTaken { holder } | Event::RollbackRequested { holder } => edit(holder),
+            Event::StepSkipped { reason, .. } | Event::RunPaused { reason } => edit(reason),
+            Event::ApprovalGiven { by, .. } | Event::AnswerGiven { by, .. } => edit(by),
+            Event::RunCreated { .. }
+            | Event::StepStarted { .. }
+            | Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::RunFinished { .. }
+            | Event::JournalSigned { .. } => {}
+        }
+    }
+
     /// The step that the event is about.
     pub fn step(&self) -> Option<&Address> {
         match self {
@@ -124,5 +153,16 @@ impl Event {
             | Event::RunFinished { .. }
             | Event::JournalSigned { .. } => None,
         }
+    }
+}
+
+fn each_string(value: &mut serde_json::Value, edit: &mut dyn FnMut(&mut String)) {
+    match value {
+        serde_json::Value::String(text) => edit(text),
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|item| each_string(item, edit))
+        }
+        serde_json::Value::Object(map) => map.values_mut().for_each(|item| each_string(item, edit)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
 }

@@ -166,7 +166,8 @@ impl Loader<'_> {
             }
             plan.block_index.insert(address.clone(), plan.blocks.len());
             let hops = hop_filter(&block.body);
-            plan.blocks.push(BlockInfo { address, hops });
+            let sensitive_outputs = sensitive_outputs(&block.body);
+            plan.blocks.push(BlockInfo { address, hops, sensitive_outputs });
         }
     }
 
@@ -324,6 +325,20 @@ fn hop_filter(body: &Body) -> HopFilter {
         Some(syntax::Kind::Literal(Value::String(word))) if &**word == "first" => HopFilter::First,
         Some(syntax::Kind::Literal(Value::String(word))) if &**word == "last" => HopFilter::Last,
         Some(_) | None => HopFilter::Every,
+    }
+}
+
+/// The outputs that a block calls sensitive, as far as they are written out; the decoder reads the attribute in full.
+fn sensitive_outputs(body: &Body) -> Vec<Name> {
+    match attribute(body, "sensitive_outputs").map(|attribute| &attribute.value.kind) {
+        Some(syntax::Kind::List(items)) => items
+            .iter()
+            .filter_map(|item| match &item.kind {
+                syntax::Kind::Literal(Value::String(name)) => Some(name.clone()),
+                _ => None,
+            })
+            .collect(),
+        Some(_) | None => Vec::new(),
     }
 }
 

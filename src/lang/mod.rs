@@ -44,7 +44,8 @@ pub use config::{
 pub use diagnostic::{Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity};
 pub use load::{Inspection, inspect, load};
 pub use outline::Outline;
-pub use residual::{ResidualError, eval_condition, eval_residual};
+pub use residual::{ResidualError, eval_condition, eval_residual, eval_value, quoted};
+pub use scope::ReadOutput;
 pub use source::{Source, Sources, Span};
 pub use value::Value;
 pub use variables::variable_file;

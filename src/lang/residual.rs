@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::budget::Budget;
-use super::eval::Evaluator;
-use super::scope::{Moment, Names, PathScope, PlanScope};
+use super::eval::{Evaluator, source_of};
+use super::scope::{Moment, Names, PathScope, PlanScope, ReadOutput};
 use super::{Code, Diagnostic, Value, syntax};
-use crate::model::{Address, Outputs, Residual};
+use crate::model::Residual;
 
 /// Why a residual gives no value. The message names variables and steps, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct ResidualError(String);
 /// A variable that is not set, an output that a step did not have, a value that is no text.
 pub fn eval_residual(
     residual: &Residual,
-    outputs: &BTreeMap<Address, Outputs>,
+    outputs: &ReadOutput<'_>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, ResidualError> {
     let value = value(residual, outputs, env)?;
@@ -34,7 +34,7 @@ pub fn eval_residual(
 /// As [`eval_residual`], and a value that is neither true nor false.
 pub fn eval_condition(
     residual: &Residual,
-    outputs: &BTreeMap<Address, Outputs>,
+    outputs: &ReadOutput<'_>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<bool, ResidualError> {
     let value = value(residual, outputs, env)?;
@@ -43,9 +43,27 @@ pub fn eval_condition(
     })
 }
 
+/// The value of a residual, as outputs hold it.
+///
+/// # Errors
+/// As [`eval_residual`].
+pub fn eval_value(
+    residual: &Residual,
+    outputs: &ReadOutput<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<serde_json::Value, ResidualError> {
+    let value = value(residual, outputs, env)?;
+    value.to_json().ok_or_else(|| ResidualError(format!("{} is no value", value.with_article())))
+}
+
+/// A text as the language writes it.
+pub fn quoted(text: &str) -> String {
+    source_of(&Value::string(text))
+}
+
 fn value(
     residual: &Residual,
-    outputs: &BTreeMap<Address, Outputs>,
+    outputs: &ReadOutput<'_>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Value, ResidualError> {
     for name in &residual.env {

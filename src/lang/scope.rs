@@ -8,7 +8,10 @@ use semver::Version;
 use super::Value;
 use super::config::HopFilter;
 use super::syntax::Name;
-use crate::model::{Address, Hop, HopKind, Outputs};
+use crate::model::{Address, Hop, HopKind};
+
+/// Reads an output of a finished step; none where it has none of that name.
+pub type ReadOutput<'a> = dyn Fn(&Address, &str) -> Option<serde_json::Value> + 'a;
 
 /// The names that are the same in all of a plan. A value that could not be computed is none: it was reported.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,8 @@ pub(super) struct PlanScope {
 pub(super) struct BlockInfo {
     pub address: Address,
     pub hops: HopFilter,
+    /// Outputs that the block calls sensitive.
+    pub sensitive_outputs: Vec<Name>,
 }
 
 impl PlanScope {
@@ -136,5 +141,5 @@ pub(super) enum Moment<'a> {
     /// Planning: outputs, secrets and the environment are deferred.
     Plan,
     /// A step is about to run: what was deferred is there.
-    Apply { outputs: &'a BTreeMap<Address, Outputs>, env: &'a dyn Fn(&str) -> Option<String> },
+    Apply { outputs: &'a ReadOutput<'a>, env: &'a dyn Fn(&str) -> Option<String> },
 }

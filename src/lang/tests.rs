@@ -1,7 +1,7 @@
 //! The language end to end: text in, steps and diagnostics out.
 
 use super::*;
-use crate::model::{Arg, Hop, Step, StepSpec};
+use crate::model::{Address, Arg, Hop, Step, StepSpec};
 use expect_test::{Expect, expect};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ fn a_plan_becomes_steps() {
     let Some(Arg::Later(body)) = &smoke.requests[0].body else { panic!("the body holds a secret") };
     assert!(body.sensitive);
     assert_eq!(body.env, ["SMOKE_PASSWORD"]);
-    let text = eval_residual(body, &Default::default(), &|_| Some("hunter2".to_owned())).unwrap();
+    let text = eval_residual(body, &|_, _| None, &|_| Some("hunter2".to_owned())).unwrap();
     assert_eq!(text, r#"{"password":"hunter2","user":"ada"}"#);
 }
 
@@ -258,9 +258,10 @@ fn what_is_not_known_yet_is_folded_to_what_is_left() {
 #[test]
 fn what_is_left_computes_to_the_same_later() {
     let outputs = BTreeMap::from([(
-        "backup.b".parse().unwrap(),
+        "backup.b".parse::<Address>().unwrap(),
         BTreeMap::from([("id".to_owned(), serde_json::json!("b-1"))]),
     )]);
+    let output = |step: &Address, name: &str| outputs.get(step)?.get(name).cloned();
     let env = |name: &str| (name == "A").then(|| "secret \"${x}\"".to_owned());
     let exprs = [
         ("\"pre-${backup.b.id}\"", "pre-b-1"),
@@ -285,7 +286,7 @@ fn what_is_left_computes_to_the_same_later() {
         let args = values("", &[expr]);
         let text = match &args[0] {
             Arg::Known(text) => text.clone(),
-            Arg::Later(residual) => eval_residual(residual, &outputs, &env)
+            Arg::Later(residual) => eval_residual(residual, &output, &env)
                 .unwrap_or_else(|error| panic!("{expr} → {}: {error}", residual.expr)),
         };
         assert_eq!(text, expected, "{expr}");

@@ -18,4 +18,4 @@ pub use step::{
     OutputType, Phase, Place, ProbeBudget, ProbeSpec, Retry, RollSpec, Rollback, RunSpec,
     SmokeSpec, Step, StepKind, StepSpec, Traits, Undo, VerifySpec, WayBack, rights, undo_of,
 };
-pub use value::{Arg, Outputs, Residual};
+pub use value::{Arg, Outputs, Residual, SensitiveOutput};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Address;
 
-/// What a finished step hands to the steps after it (`backup.before.id`). Never holds a secret.
+/// What a finished step hands to the steps after it (`backup.before.id`). Never holds a secret: one that would is a
+/// [`SensitiveOutput`].
 pub type Outputs = BTreeMap<String, serde_json::Value>;
 
 /// A string argument of a step.
@@ -39,6 +40,33 @@ pub struct Residual {
     /// Environment variables that the expression reads with `env()`.
     pub env: Vec<String>,
     pub sensitive: bool,
+}
+
+/// An output that holds a secret, as records keep it: the expression that reads it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensitiveOutput {
+    pub sensitive: Residual,
+}
+
+impl SensitiveOutput {
+    /// What an output refers to, where it is a reference.
+    pub fn of(output: &serde_json::Value) -> Option<SensitiveOutput> {
+        let object = output.as_object().filter(|object| object.contains_key("sensitive"))?;
+        serde_json::from_value(object.clone().into()).ok()
+    }
+
+    pub fn into_value(self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a residual is plain data")
+    }
+
+    /// An output as people see it.
+    pub fn shown(output: &serde_json::Value) -> serde_json::Value {
+        match SensitiveOutput::of(output) {
+            Some(reference) => reference.sensitive.placeholder().into(),
+            None => output.clone(),
+        }
+    }
 }
 
 impl Residual {

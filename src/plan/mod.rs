@@ -35,6 +35,7 @@ use crate::path::{ChangelogEntry, Stop};
 pub use change::{
     Change, ChangeAction, HopDiff, ImageChange, NameChange, ObjectChange, ObjectRef, ValuesDiff,
 };
+pub use environment::Authored;
 pub use error::{PlanError, Refusal};
 pub use file::{SavedPlan, SavedPlanError, StaleFact};
 pub use finding::{CheckSummary, Finding, Level};

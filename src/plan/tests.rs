@@ -154,20 +154,21 @@ fn every_fact_that_a_plan_rests_on_is_compared() {
 
 /// Manifests and values full of secrets, redacted as observing does, with another secret on the other side.
 fn facts_with_secrets() -> Facts {
-    use crate::facts::redact;
+    use crate::text::secret::{self, Redactor};
+    let redactor = Redactor::default();
     let with = |manifest: &str, secret: &str| {
         let objects = format!(
             "{manifest}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData: {{password: {secret}}}\n---\n\
              apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: urls}}\ndata: {{url: \"postgres://u:{secret}@db/x\", api_key: {secret}}}\n"
         );
-        redact::manifest(&objects).unwrap()
+        redactor.manifest(&objects).unwrap()
     };
     let mut facts = recorded!("2.6.0");
     let release = facts.release.as_mut().unwrap();
     release.manifest = with(&release.manifest, "hunter2");
-    release.live = redact::documents(&with("", "hunter2-live")).unwrap();
+    release.live = secret::documents(&with("", "hunter2-live")).unwrap();
     let mut values = serde_json::json!({"admin": {"password": "hunter2"}, "signingKey": "hunter2"});
-    redact::values(&mut values);
+    redactor.values(&mut values);
     release.values = values.clone();
     for render in release.charts.values_mut().flat_map(|chart| chart.renders.values_mut()) {
         render.manifest = with(&render.manifest, "hunter2-new");

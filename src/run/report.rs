@@ -11,7 +11,7 @@ use super::head::{Vouched, unvouched};
 use super::state::{Approved, RunState};
 use super::stored::StoredRun;
 use crate::journal::{Event, Failure, Record, RunId, RunStatus};
-use crate::model::{Address, Outputs};
+use crate::model::{Address, Outputs, SensitiveOutput};
 
 /// A run as its report shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,7 +203,10 @@ impl StepReport {
             }
             Event::StepSucceeded { outputs, adopted, .. } => {
                 self.outcome = if *adopted { Outcome::Adopted } else { Outcome::Succeeded };
-                self.outputs = outputs.clone();
+                let shown = outputs.iter();
+                self.outputs = shown
+                    .map(|(name, value)| (name.clone(), SensitiveOutput::shown(value)))
+                    .collect();
                 self.failure = None;
                 self.ended(record);
             }

@@ -19,6 +19,7 @@ use crate::run::{
     roll_back, start,
 };
 use crate::store::{Holder, Store, StoreError};
+use crate::text::secret::Redactor;
 
 /// Bound on one process in virtual time: no plan of a rehearsal takes a month.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -135,6 +136,7 @@ impl Stage {
             world: self.world(life),
             clock: Arc::new(self.clock.clone()),
             conditions: Arc::new(whatever),
+            redactor: Redactor::default(),
         }
     }
 

@@ -50,6 +50,14 @@ pub enum WorldError {
     #[error("backup destination `{to}` is not supported")]
     DestinationUnsupported { to: String },
 
+    #[error("the output `{output}` of {step} is sensitive, and the process that held it is gone")]
+    OutputGone { step: String, output: String, variables: String },
+
+    #[error(
+        "the facts can't be recorded without a secret of the plan that stands in them: {reason}"
+    )]
+    SecretInFacts { reason: String },
+
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
 }
@@ -123,6 +131,14 @@ impl WorldError {
             WorldError::DestinationUnsupported { .. } => (
                 "orthid::world::destination_unsupported",
                 "give a folder; to keep backups in an object store, mount it or copy the folder there in a `run` step after `verify`".to_owned(),
+            ),
+            WorldError::OutputGone { variables, .. } => (
+                "orthid::world::output_gone",
+                format!("a secret output is never stored: set {variables} to what it was, and resume"),
+            ),
+            WorldError::SecretInFacts { .. } => (
+                "orthid::world::secret_in_facts",
+                "the secret is a word of the cluster's own, such as a version or a kind: choose another one".to_owned(),
             ),
             WorldError::File { .. } => (
                 "orthid::world::file",

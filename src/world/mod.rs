@@ -19,7 +19,7 @@ mod site;
 mod steps;
 mod survey;
 
-pub use env::{Environment, Redactor};
+pub use env::{Environment, SENSITIVE_OUTPUT};
 pub use error::WorldError;
 pub use real::RealWorld;
 pub use survey::{StatusCommand, Wanted, survey};

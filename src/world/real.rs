@@ -1,18 +1,22 @@
 //! The real world: one dispatch from step kinds to the modules that know them.
 
-use super::env::{Environment, Redactor};
+use std::collections::BTreeMap;
+
+use super::env::{Environment, HeldOutputs, Resolver};
 use super::failure::permanent;
 use super::site::Site;
 use super::steps::{backup, migrate, probe, roll, run, smoke, verify};
 use crate::journal::Failure;
-use crate::model::{Outputs, StepSpec};
+use crate::model::{Address, Outputs, Residual, StepSpec};
 use crate::run::{Observation, StepContext, World};
+use crate::text::secret::Redactor;
 
 /// The outside as it is: Helm, Kubernetes, PostgreSQL, HTTP, processes.
 #[derive(Clone, Debug)]
 pub struct RealWorld {
     env: Environment,
     redactor: Redactor,
+    held: HeldOutputs,
 }
 
 impl RealWorld {
@@ -20,7 +24,28 @@ impl RealWorld {
     pub fn new(env: Environment, redactor: Redactor) -> RealWorld {
         // The one TLS provider of the process; a caller that installed it already has the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        RealWorld { env, redactor }
+        RealWorld { env, redactor, held: HeldOutputs::default() }
+    }
+
+    /// Whether a condition that was not known when planning holds.
+    ///
+    /// # Errors
+    /// Why it can't be told, in words.
+    pub fn condition(
+        &self,
+        condition: &Residual,
+        outputs: &BTreeMap<Address, Outputs>,
+    ) -> Result<bool, String> {
+        let RealWorld { env, redactor, held } = self;
+        let resolver = Resolver { env, outputs, held, redactor };
+        resolver.condition(condition).map_err(|error| redactor.clean(&error.to_string()))
+    }
+
+    /// Where the attempt works. What a killed orthid's children left is redacted first.
+    fn site<'a>(&'a self, cx: &'a StepContext) -> Site<'a> {
+        let site = Site::new(&self.env, &self.redactor, &self.held, cx);
+        site.clear_leftovers();
+        site
     }
 
     fn clean(&self, failure: Failure) -> Failure {
@@ -32,10 +57,18 @@ impl RealWorld {
         }
     }
 
-    fn clean_observation(&self, observation: Observation) -> Observation {
+    fn recorded(&self, cx: &StepContext, outputs: Outputs) -> Result<Outputs, Failure> {
+        self.held.take(&cx.step.address, &cx.step.spec, outputs, &self.redactor)
+    }
+
+    fn observed(&self, cx: &StepContext, observation: Observation) -> Observation {
         match observation {
             Observation::Unknown(text) => Observation::Unknown(self.redactor.clean(&text)),
-            Observation::Done(_) | Observation::NotDone => observation,
+            Observation::Done(outputs) => match self.recorded(cx, outputs) {
+                Ok(outputs) => Observation::Done(outputs),
+                Err(failure) => Observation::Unknown(failure.message),
+            },
+            Observation::NotDone => observation,
         }
     }
 }
@@ -43,7 +76,7 @@ impl RealWorld {
 #[async_trait::async_trait]
 impl World for RealWorld {
     async fn observe(&self, cx: &StepContext) -> Observation {
-        let site = Site::new(&self.env, &self.redactor, cx);
+        let site = self.site(cx);
         let observation = match &cx.step.spec {
             StepSpec::Backup(spec) => backup::observe(&site, spec).await,
             StepSpec::Verify(spec) => verify::observe(&site, spec).await,
@@ -54,11 +87,11 @@ impl World for RealWorld {
             StepSpec::Smoke(_) | StepSpec::Probe(_) => Observation::NotDone,
             StepSpec::Approve(_) | StepSpec::Checkpoint => Observation::NotDone,
         };
-        self.clean_observation(observation)
+        self.observed(cx, observation)
     }
 
     async fn act(&self, cx: &StepContext) -> Result<Outputs, Failure> {
-        let site = Site::new(&self.env, &self.redactor, cx);
+        let site = self.site(cx);
         let result = match &cx.step.spec {
             StepSpec::Backup(spec) => backup::act(&site, spec).await,
             StepSpec::Verify(spec) => verify::act(&site, spec).await,
@@ -70,11 +103,12 @@ impl World for RealWorld {
             StepSpec::Approve(_) => Err(permanent("invariant: approvals are the executor's")),
             StepSpec::Checkpoint => Ok(Outputs::new()),
         };
+        let result = result.and_then(|outputs| self.recorded(cx, outputs));
         result.map_err(|failure| self.clean(failure))
     }
 
     async fn observe_undo(&self, cx: &StepContext) -> Observation {
-        let site = Site::new(&self.env, &self.redactor, cx);
+        let site = self.site(cx);
         let observation = match &cx.step.spec {
             StepSpec::Migrate(_) => migrate::observe_undo(&site).await,
             StepSpec::Roll(_) => roll::observe_undo(&site).await,
@@ -86,11 +120,11 @@ impl World for RealWorld {
             | StepSpec::Approve(_)
             | StepSpec::Checkpoint => Observation::Done(Outputs::new()),
         };
-        self.clean_observation(observation)
+        self.observed(cx, observation)
     }
 
     async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
-        let site = Site::new(&self.env, &self.redactor, cx);
+        let site = self.site(cx);
         let result = match &cx.step.spec {
             StepSpec::Migrate(_) => migrate::undo(&site).await,
             StepSpec::Roll(spec) => roll::undo(&site, spec).await,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::env::{Environment, Redactor, Resolver};
+use super::env::{Environment, HeldOutputs, Resolver};
 use super::failure::permanent;
 use super::helm::Helm;
 use super::helm::release::Releases;
@@ -14,25 +14,33 @@ use super::{destination, process};
 use crate::journal::Failure;
 use crate::model::{Address, BackupSpec, Outputs, ReleaseSpec, StepSpec};
 use crate::run::{Progress, StepContext};
+use crate::text::secret::Redactor;
 
 /// An attempt with what it needs of the outside.
 #[derive(Clone, Debug)]
 pub struct Site<'a> {
     pub env: &'a Environment,
     pub redactor: &'a Redactor,
+    pub held: &'a HeldOutputs,
     pub cx: &'a StepContext,
     /// This step's evidence folder: the same for every attempt, so that a later one finds what an earlier one left.
     pub folder: PathBuf,
 }
 
 impl<'a> Site<'a> {
-    pub fn new(env: &'a Environment, redactor: &'a Redactor, cx: &'a StepContext) -> Site<'a> {
+    pub fn new(
+        env: &'a Environment,
+        redactor: &'a Redactor,
+        held: &'a HeldOutputs,
+        cx: &'a StepContext,
+    ) -> Site<'a> {
         let folder = cx.evidence.join(slug(&cx.step.address));
-        Site { env, redactor, cx, folder }
+        Site { env, redactor, held, cx, folder }
     }
 
     pub fn resolver(&self) -> Resolver<'a> {
-        Resolver { env: self.env, outputs: &self.cx.outputs, redactor: self.redactor }
+        let Site { env, redactor, held, cx, folder: _ } = *self;
+        Resolver { env, outputs: &cx.outputs, held, redactor }
     }
 
     /// The first eight characters that tell this run from others: the random end of a UUIDv7, not its time.
@@ -68,6 +76,23 @@ impl<'a> Site<'a> {
 
     fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.cx.evidence).unwrap_or(path).display().to_string()
+    }
+
+    /// Redacts what children of an earlier orthid wrote that have ended since. Where one of their secrets went with that
+    /// orthid, what they wrote is removed.
+    pub fn clear_leftovers(&self) {
+        let names = process::leftovers(&self.folder);
+        if names.is_empty() {
+            return;
+        }
+        let makes_secrets = match &self.cx.step.spec {
+            StepSpec::Run(spec) => !spec.sensitive_outputs.is_empty(),
+            _ => false,
+        };
+        let knows_all = !makes_secrets && self.resolver().knows_outputs();
+        for name in names {
+            process::clear_leftover(&self.folder, &name, knows_all.then_some(self.redactor));
+        }
     }
 
     /// Names the evidence files of a child, where they exist.

@@ -16,9 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("graph", &["text", "model", "lang"]),
     ("plan", &["text", "model", "lang", "path", "facts", "graph"]),
     ("store", &["journal", "plan"]),
-    ("run", &["model", "journal", "plan", "graph", "lang", "store"]),
-    ("world", &["model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
-    ("simulate", &["model", "journal", "plan", "run", "store"]),
+    ("run", &["text", "model", "journal", "plan", "graph", "lang", "store"]),
+    ("world", &["text", "model", "journal", "plan", "run", "facts", "lang", "graph", "path"]),
+    ("simulate", &["text", "model", "journal", "plan", "run", "store"]),
     ("render", &["text", "model", "journal", "lang", "graph", "plan", "run", "simulate"]),
 ];
 

@@ -17,6 +17,7 @@ mod plans;
 mod rehearse;
 mod rollback;
 mod runs;
+mod secrets;
 mod soak;
 mod storage_faults;
 mod store_contract;

@@ -13,7 +13,8 @@ use orthid::model::{Address, Arg, DatabaseSpec, Outputs, Rollback, Step, StepSpe
 use orthid::plan::Plan;
 use orthid::run::{Observation, StepContext, World};
 use orthid::simulate::{Life, SimulatedWorld, Site, VirtualClock};
-use orthid::world::{Environment, RealWorld, Redactor};
+use orthid::text::secret::Redactor;
+use orthid::world::{Environment, RealWorld};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 

@@ -22,7 +22,8 @@ use crate::plan::{Level, Plan, SavedPlan, StaleFact};
 use crate::render::plan as render;
 use crate::run::Job;
 use crate::store::StoreError;
-use crate::world::{Environment, Redactor};
+use crate::text::secret::Redactor;
+use crate::world::Environment;
 
 /// Carry out a plan
 #[derive(clap::Args, Debug)]
@@ -59,7 +60,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let environment = facts::environment();
-    let redactor = Redactor::default();
+    let redactor = cx.redactor.clone();
     let (saved, bytes, base) = match saved::is_saved(&args.source.file) {
         true => {
             let (saved, bytes) = saved::read(&args.source.file)?;
@@ -74,6 +75,8 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
             (made.saved, bytes, made.base)
         }
     };
+    Subject::of_plan(&saved.plan, &base).reveal(&environment, &redactor);
+    refuse_secrets(&redactor, &bytes)?;
     refuse_blocked(&saved)?;
     if saved.plan.steps.is_empty() {
         terminal::note("nothing to do: the release is at the target already");
@@ -97,6 +100,20 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (args, state) = (&args.how, &state);
     let answers = BTreeMap::new();
     carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+}
+
+/// A plan is stored with its run. One that was made where a secret was not known may hold it.
+fn refuse_secrets(redactor: &Redactor, bytes: &[u8]) -> Result<(), CommandError> {
+    if !redactor.holds(&String::from_utf8_lossy(bytes)) {
+        return Ok(());
+    }
+    let report = miette::miette!(
+        code = "orthid::plan::holds_secret",
+        help = "nothing was changed. Plan again where the variables that the plan reads are set, and \
+                have that plan reviewed; remove this file",
+        "the plan holds a secret that it reads from the environment: it was made where that was not known"
+    );
+    Err(CommandError::new(Exit::Blocked, report))
 }
 
 fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
@@ -182,14 +199,7 @@ async fn refuse_stale(
     redactor: &Redactor,
 ) -> Result<(), CommandError> {
     let plan = &saved.plan;
-    let subject = Subject {
-        base,
-        release: plan.release.as_ref(),
-        target: plan.upgrade.as_ref().map(|upgrade| &upgrade.to),
-        databases: &plan.databases,
-        steps: &plan.steps,
-    };
-    let facts = facts::observe(environment, redactor, subject).await?;
+    let facts = facts::observe(environment, redactor, Subject::of_plan(plan, base)).await?;
     let mut differing: Vec<String> = saved
         .stale(&facts)
         .into_iter()

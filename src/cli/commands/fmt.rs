@@ -136,7 +136,7 @@ fn formatted(path: &Path, bytes: Vec<u8>, cx: &Context) -> Option<(String, Strin
     match formatted {
         Ok(texts) => Some(texts),
         Err(diagnostics) => {
-            let Context { terminal } = cx;
+            let terminal = cx.terminal;
             terminal::note(&diagnostics.render(terminal.width, terminal.stderr_color));
             None
         }

@@ -10,13 +10,15 @@ use std::path::PathBuf;
 
 use semver::Version;
 
+use crate::cli::Context;
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::facts::{ReleaseFacts, redact};
+use crate::facts::ReleaseFacts;
 use crate::lang::{self, Source};
 use crate::model::{HopKind, ReleaseSpec, ValuesSpec, VersionOf};
-use crate::world::{self, Environment, Redactor, Wanted};
+use crate::text::secret::{self, Redactor};
+use crate::world::{self, Environment, Wanted};
 
 /// Write a first plan from the release that is installed
 #[derive(clap::Args, Debug)]
@@ -56,7 +58,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub async fn run(args: Args) -> Result<Exit, CommandError> {
+pub async fn run(args: Args, cx: &Context) -> Result<Exit, CommandError> {
     let Args { release, namespace, chart, repository, context, to, out } = args;
     if out.exists() {
         return Err(CommandError::with_help(
@@ -74,7 +76,8 @@ pub async fn run(args: Args) -> Result<Exit, CommandError> {
         version_of: VersionOf::Chart,
         values: ValuesSpec::default(),
     };
-    let facts = observed(&spec).await?;
+    cx.redactor.disclose(&format!("{} {} {}", spec.name, spec.namespace, spec.chart));
+    let facts = observed(&spec, &cx.redactor).await?;
     let target = match to {
         Some(version) => version,
         None => newest(&facts)?,
@@ -93,7 +96,7 @@ pub async fn run(args: Args) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-async fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
+async fn observed(spec: &ReleaseSpec, redactor: &Redactor) -> Result<ReleaseFacts, CommandError> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = Environment::new(environment.collect());
@@ -106,9 +109,8 @@ async fn observed(spec: &ReleaseSpec) -> Result<ReleaseFacts, CommandError> {
         backup_destinations: BTreeSet::new(),
         status: None,
     };
-    let facts = world::survey(&environment, &Redactor::default(), &wanted)
-        .await
-        .map_err(miette::Report::new)?;
+    let facts =
+        world::survey(&environment, redactor, &wanted).await.map_err(miette::Report::new)?;
     facts.release.ok_or_else(|| {
         CommandError::with_help(
             format!("the release {} was not observed", spec.name),
@@ -209,7 +211,7 @@ fn release(spec: &ReleaseSpec, facts: &ReleaseFacts) -> String {
 
 /// Deployments and StatefulSets of the release's manifest.
 fn workloads(manifest: &str) -> BTreeSet<String> {
-    let documents = redact::documents(manifest).unwrap_or_default();
+    let documents = secret::documents(manifest).unwrap_or_default();
     let name = |document: &serde_json::Value| {
         let kind = match document["kind"].as_str()? {
             "Deployment" => "deployment",

@@ -56,7 +56,7 @@ pub enum Command {
 
 pub fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
     match command {
-        Command::Init(args) => wait(init::run(args)),
+        Command::Init(args) => wait(init::run(args, cx)),
         Command::Observe(args) => wait(observe::run(&args, cx)),
         Command::Plan(args) => wait(plan::run(&args, cx)),
         Command::Versions(args) => wait(versions::run(&args, cx)),

@@ -12,7 +12,6 @@ use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::facts::recording;
-use crate::world::Redactor;
 
 /// Record the facts that a plan rests on
 #[derive(clap::Args, Debug)]
@@ -32,7 +31,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let environment = facts::environment();
-    let redactor = Redactor::default();
+    let redactor = cx.redactor.clone();
     let text = PlanText::read(&args.source)?;
     let config = text.load(cx)?;
     let facts = planning::observe(&config, &text.base, &environment, &redactor).await?;

@@ -15,10 +15,12 @@ use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::facts::{Facts, recording};
 use crate::lang::Config;
+use crate::model::Step;
 use crate::plan::{self, Plan, SavedPlan};
 use crate::render::page::Style;
 use crate::render::plan as render;
-use crate::world::{Environment, Redactor};
+use crate::text::secret::Redactor;
+use crate::world::{Environment, WorldError};
 
 /// Largest recording of facts, in bytes.
 const MAX_FACTS_BYTES: u64 = 256 * 1024 * 1024;
@@ -66,7 +68,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let environment = facts::environment();
-    let redactor = Redactor::default();
+    let redactor = cx.redactor.clone();
     let facts = args.facts.as_deref().map(read_facts).transpose()?;
     let made = make(&args.source, facts, &args.state, &environment, &redactor, cx).await?;
     let saved = &made.saved;
@@ -128,7 +130,12 @@ pub async fn make(
     let text = PlanText::read(source)?;
     let config = text.load(cx)?;
     let facts = match facts {
-        Some(facts) => facts,
+        Some(facts) => {
+            // The recording was made elsewhere, where other secrets were known.
+            let steps = config.validate_steps()?;
+            subject(&config, &text.base, &steps).reveal(environment, redactor);
+            redactor.without_known(facts).map_err(secret_in_facts)?
+        }
         None => observe(&config, &text.base, environment, redactor).await?,
     };
     let mut plan = plan::plan(&config, &facts)?;
@@ -148,14 +155,22 @@ pub async fn observe(
     redactor: &Redactor,
 ) -> Result<Facts, CommandError> {
     let steps = config.validate_steps()?;
-    let subject = Subject {
+    facts::observe(environment, redactor, subject(config, base, &steps)).await
+}
+
+fn subject<'a>(config: &'a Config, base: &'a Path, steps: &'a [Step]) -> Subject<'a> {
+    Subject {
         base,
         release: config.release.as_ref(),
         target: config.upgrade.as_ref().map(|upgrade| &upgrade.to),
         databases: &config.databases,
-        steps: &steps,
-    };
-    facts::observe(environment, redactor, subject).await
+        steps,
+    }
+}
+
+fn secret_in_facts(error: serde_json::Error) -> CommandError {
+    let error = WorldError::SecretInFacts { reason: error.to_string() };
+    CommandError::from(miette::Report::new(error))
 }
 
 pub fn read_facts(path: &Path) -> Result<Facts, CommandError> {

@@ -18,7 +18,6 @@ use crate::plan::Plan;
 use crate::render::rehearsal;
 use crate::simulate::{Rehearsal, rehearse};
 use crate::text::closest::closest;
-use crate::world::Redactor;
 
 /// Rehearse a plan in a simulated world: every step failing, orthid killed at every moment
 #[derive(clap::Args, Debug)]
@@ -80,7 +79,7 @@ fn plan(args: &Args, cx: &Context) -> Result<Plan, CommandError> {
         return Ok(saved::read(&args.source.file)?.0.plan);
     }
     let facts = args.facts.as_deref().map(planning::read_facts).transpose()?;
-    let (environment, redactor) = (facts::environment(), Redactor::default());
+    let (environment, redactor) = (facts::environment(), cx.redactor.clone());
     let making = planning::make(&args.source, facts, &args.state, &environment, &redactor, cx);
     Ok(wait(making)?.saved.plan)
 }

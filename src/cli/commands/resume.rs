@@ -7,14 +7,14 @@ use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
+use crate::cli::shared::facts::{self, Subject};
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
 use crate::model::Address;
 use crate::render::report::records;
 use crate::run::{self, Explained, Observation, StoredRun};
 use crate::text::safe::masked;
-use crate::world::{Environment, Redactor};
+use crate::world::Environment;
 
 /// Go on with a run that was interrupted or is stuck
 #[derive(clap::Args, Debug)]
@@ -69,7 +69,8 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     }
     let base = saved::base(&base)?;
     let environment = facts::environment();
-    let redactor = Redactor::default();
+    let redactor = cx.redactor.clone();
+    Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
     if args.explain {
         let deps = dependencies(&state, &environment, redactor);
         let evidence = state.evidence(&job.run);

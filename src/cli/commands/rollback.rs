@@ -11,7 +11,7 @@ use crate::cli::shared::approvals::ApprovalArgs;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, run_error};
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
+use crate::cli::shared::facts::{self, Subject};
 use crate::cli::shared::keys::SignArgs;
 use crate::cli::shared::saved;
 use crate::cli::shared::state::{State, StateArgs, store_error};
@@ -19,7 +19,6 @@ use crate::model::{Address, StepKind};
 use crate::run::{self, Job, Observation, Rollback, StoredRun, Undo};
 use crate::store::RunSummary;
 use crate::text::safe::masked;
-use crate::world::Redactor;
 
 /// Among as many runs a newer one of the same release is looked for.
 const LOOKED_AT: u32 = 100;
@@ -72,7 +71,8 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         StoredRun::load(&*state.store, summary).await.map_err(run_error)?;
     let base = saved::base(&base)?;
     let environment = facts::environment();
-    let redactor = Redactor::default();
+    let redactor = cx.redactor.clone();
+    Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
     let deps = dependencies(&state, &environment, redactor.clone());
     let evidence = state.evidence(&job.run);
     let planned = run::rollback(&deps, &job, base.clone(), evidence).await.map_err(run_error)?;

@@ -12,7 +12,6 @@ use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::plan::versions;
 use crate::render::versions as render;
-use crate::world::Redactor;
 
 /// List the versions on offer and the hops to each
 #[derive(clap::Args, Debug)]
@@ -41,7 +40,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let facts = match &args.facts {
         Some(path) => planning::read_facts(path)?,
         None => {
-            let (environment, redactor) = (facts::environment(), Redactor::default());
+            let (environment, redactor) = (facts::environment(), cx.redactor.clone());
             planning::observe(&config, &text.base, &environment, &redactor).await?
         }
     };

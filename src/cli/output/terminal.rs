@@ -1,6 +1,9 @@
 //! Where output goes: results to stdout, everything else to stderr, colour only where a person is looking.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+
+use crate::text::secret::Redactor;
 
 /// Columns used where the terminal does not tell its width: fits a review comment and most windows.
 const DEFAULT_WIDTH: usize = 100;
@@ -37,9 +40,23 @@ impl Terminal {
     }
 }
 
+/// The secrets that this process' output must not hold.
+static SECRETS: OnceLock<Redactor> = OnceLock::new();
+
+/// Keeps the secrets that this redactor knows, now or later, out of everything that is printed. Whoever made the text
+/// took them out before: this is for what nobody thought of.
+pub fn guard(redactor: &Redactor) {
+    // The first one stays: a process has one command line.
+    let _ = SECRETS.set(redactor.clone());
+}
+
+fn guarded(text: &str) -> String {
+    SECRETS.get().map_or_else(|| text.to_owned(), |redactor| redactor.without_secrets(text))
+}
+
 /// Writes a result to stdout. A reader that went away (`orthid graph | head`) is not an error: it has what it wanted.
 pub fn result(text: &str) -> io::Result<()> {
-    to(io::stdout().lock(), text.as_bytes())
+    to(io::stdout().lock(), guarded(text).as_bytes())
 }
 
 /// Writes bytes that may not be UTF-8 text to stdout, under the same rule as [`result`].
@@ -50,7 +67,7 @@ pub fn result_bytes(bytes: &[u8]) -> io::Result<()> {
 /// Tells the person something that is not the result: goes to stderr, with a line end. A closed stderr is ignored,
 /// because there is nowhere left to complain.
 pub fn note(text: &str) {
-    let mut line = text.to_owned();
+    let mut line = guarded(text);
     if !line.ends_with('\n') {
         line.push('\n');
     }

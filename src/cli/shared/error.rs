@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, Report};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::cli::output::terminal::Terminal;
 use crate::cli::shared::exit::Exit;
 use crate::lang::Diagnostics;
 use crate::plan::PlanError;
+use crate::text::secret::Redactor;
 
 /// A command's failure.
 #[derive(Debug)]
@@ -50,17 +51,104 @@ impl CommandError {
         CommandError::from(miette::miette!("cannot {doing} {}: {error}", path.display()))
     }
 
-    pub fn render(&self, terminal: Terminal) -> String {
+    /// The error as it is printed, without secrets. They are taken out before lines are wrapped.
+    pub fn render(&self, terminal: Terminal, redactor: &Redactor) -> String {
         let mut text = String::new();
         match &self.problem {
             Problem::Said => {}
             Problem::Report(report) => {
                 // Writing to a String does not fail.
-                let _ = handler(terminal).render_report(&mut text, report.as_ref());
+                let clean = Clean::new(report.as_ref(), redactor);
+                let _ = handler(terminal).render_report(&mut text, &clean);
             }
             Problem::Plan(found) => text = found.render(terminal.width, terminal.stderr_color),
         }
-        text
+        redactor.without_secrets(&text)
+    }
+}
+
+/// A diagnostic without secrets.
+#[derive(Debug)]
+struct Clean<'a> {
+    inner: &'a dyn Diagnostic,
+    message: String,
+    help: Option<String>,
+    cause: Option<Box<Cause>>,
+}
+
+/// What an error came from, without secrets.
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    next: Option<Box<Cause>>,
+}
+
+impl<'a> Clean<'a> {
+    fn new(inner: &'a dyn Diagnostic, redactor: &Redactor) -> Clean<'a> {
+        Clean {
+            inner,
+            message: redactor.clean(&inner.to_string()),
+            help: inner.help().map(|help| redactor.clean(&help.to_string())),
+            cause: Cause::of(inner.source(), redactor),
+        }
+    }
+}
+
+impl Cause {
+    fn of(error: Option<&dyn std::error::Error>, redactor: &Redactor) -> Option<Box<Cause>> {
+        let error = error?;
+        let message = redactor.clean(&error.to_string());
+        Some(Box::new(Cause { message, next: Cause::of(error.source(), redactor) }))
+    }
+}
+
+impl fmt::Display for Clean<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Clean<'_> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl Diagnostic for Clean<'_> {
+    fn code<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.inner.code()
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        self.inner.severity()
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.inner.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
+        self.inner.labels()
+    }
+
+    fn related<'b>(&'b self) -> Option<Box<dyn Iterator<Item = &'b dyn Diagnostic> + 'b>> {
+        self.inner.related()
     }
 }
 

@@ -18,13 +18,13 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::keys::SignArgs;
 use crate::cli::shared::state::{State, broken_journal, store_error};
 use crate::journal::{RunStatus, SystemClock};
-use crate::lang;
 use crate::model::Address;
 use crate::run::{
     self, Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome, RunError,
 };
 use crate::store::Holder;
-use crate::world::{Environment, RealWorld, Redactor};
+use crate::text::secret::Redactor;
+use crate::world::{Environment, RealWorld};
 
 /// How a run is carried out; shared by `apply` and `resume`.
 #[derive(clap::Args, Clone, Debug)]
@@ -164,16 +164,17 @@ fn show(live: &mut Live, notice: Notice) {
 }
 
 pub fn dependencies(state: &State, environment: &Environment, redactor: Redactor) -> Deps {
-    let env = environment.clone();
-    let conditions: Conditions = Arc::new(move |residual, outputs| {
-        let variable = |name: &str| env.var(name).map(str::to_owned);
-        lang::eval_condition(residual, outputs, &variable).map_err(|error| error.to_string())
+    let world = RealWorld::new(environment.clone(), redactor.clone());
+    let conditions: Conditions = Arc::new({
+        let world = world.clone();
+        move |residual, outputs| world.condition(residual, outputs)
     });
     Deps {
         store: Arc::clone(&state.store),
-        world: Arc::new(RealWorld::new(environment.clone(), redactor)),
+        world: Arc::new(world),
         clock: Arc::new(SystemClock::new()),
         conditions,
+        redactor,
     }
 }
 

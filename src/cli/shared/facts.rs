@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::shared::error::CommandError;
 use crate::facts::Facts;
 use crate::model::{DatabaseSpec, ReleaseSpec, Step, StepSpec};
-use crate::world::{self, Environment, Redactor, StatusCommand, Wanted};
+use crate::plan::{Authored, Plan};
+use crate::text::secret::Redactor;
+use crate::world::{self, Environment, StatusCommand, Wanted};
 
 /// The invocation's environment, read once.
 pub fn environment() -> Environment {
@@ -31,12 +33,36 @@ pub struct Subject<'a> {
     pub steps: &'a [Step],
 }
 
+impl<'a> Subject<'a> {
+    pub fn of_plan(plan: &'a Plan, base: &'a Path) -> Subject<'a> {
+        Subject {
+            base,
+            release: plan.release.as_ref(),
+            target: plan.upgrade.as_ref().map(|upgrade| &upgrade.to),
+            databases: &plan.databases,
+            steps: &plan.steps,
+        }
+    }
+
+    /// Makes the secrets of the plan known, before anything is observed, recorded or said.
+    pub fn reveal(&self, environment: &Environment, redactor: &Redactor) {
+        let authored = Authored::new(self.steps, self.release, self.databases);
+        // What stands in the plan or in the path to it is no secret, whatever else has the same value.
+        redactor.disclose(&authored.words());
+        redactor.disclose(&self.base.display().to_string());
+        for name in authored.variables() {
+            redactor.register_variable(&name, environment.var(&name).unwrap_or_default());
+        }
+    }
+}
+
 /// Looks at the world. Nothing is changed.
 pub async fn observe(
     environment: &Environment,
     redactor: &Redactor,
     subject: Subject<'_>,
 ) -> Result<Facts, CommandError> {
+    subject.reveal(environment, redactor);
     let wanted = wanted(subject);
     world::survey(environment, redactor, &wanted)
         .await

@@ -295,22 +295,25 @@ impl<'a> Evaluator<'a> {
 
     fn output(&mut self, address: &Address, name: &Name, span: Span) -> Eval<Value> {
         if let Moment::Apply { outputs, .. } = self.names.moment {
-            let Some(output) = outputs.get(address).and_then(|outputs| outputs.get(&**name)) else {
+            let Some(output) = outputs(address, name) else {
                 let message = format!("`{address}` has no output `{name}`");
                 return self.error(Code::ExpressionError, message, span);
             };
-            return Ok(Value::from_json(output));
+            return Ok(Value::from_json(&output));
         }
         if !address.kind.may_put_out(name) {
             return self.fail(unknown_output(address.kind, name, span));
         }
+        let block = self.names.plan.step_index(&address.block());
+        let declared =
+            block.is_some_and(|at| self.names.plan.blocks[at].sensitive_outputs.contains(name));
         let deferred = Deferred {
             expr: format!("{}.{name}", step_source(address)),
             atom: true,
             height: 1,
             steps: BTreeSet::from([address.clone()]),
             env: BTreeSet::new(),
-            sensitive: false,
+            sensitive: declared,
             unset: false,
             output: Some((address.clone(), name.to_string())),
         };

@@ -360,6 +360,11 @@ pub static FILE: BlockSchema = BlockSchema {
                 ),
                 optional("undo", Ty::Arguments, "A command that undoes."),
                 optional("idempotent", Ty::Bool, "Repeating it is harmless."),
+                optional(
+                    "sensitive_outputs",
+                    Ty::Texts,
+                    "Names of outputs that are secret. Those that hold a secret of the plan are anyway.",
+                ),
             ],
             ..STEP
         },

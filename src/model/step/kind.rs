@@ -219,6 +219,7 @@ impl StepSpec {
                 observe: None,
                 undo: None,
                 idempotent: false,
+                sensitive_outputs: Vec::new(),
             }),
             StepKind::Checkpoint => StepSpec::Checkpoint,
         }
@@ -371,6 +372,9 @@ pub struct RunSpec {
     pub observe: Option<Vec<Arg>>,
     pub undo: Option<Vec<Arg>>,
     pub idempotent: bool,
+    /// Outputs that are secret whatever they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensitive_outputs: Vec<String>,
 }
 
 #[cfg(test)]

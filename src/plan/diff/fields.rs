@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::secret;
 use crate::plan::change::{Change, ChangeAction};
+use crate::text::secret::{HIDDEN, holds_fingerprint, without_fingerprints};
 
 /// Fields that tell the entries of a list apart, in the order in which they are tried.
 const LIST_KEYS: [&str; 8] =
@@ -120,10 +120,10 @@ pub(super) fn leaf(path: &str, before: Option<&Value>, after: Option<&Value>) ->
         (false, true) => ChangeAction::Delete,
         (false, false) => ChangeAction::Update,
     };
-    let secret = [before, after].into_iter().flatten().any(secret::holds);
-    let (before, after) = (before.map(secret::without), after.map(secret::without));
+    let secret = [before, after].into_iter().flatten().any(holds_fingerprint);
+    let (before, after) = (before.map(without_fingerprints), after.map(without_fingerprints));
     let whole = |value: &Option<Value>| {
-        value.as_ref().is_none_or(|v| v.as_str().is_some_and(|text| text == secret::HIDDEN))
+        value.as_ref().is_none_or(|v| v.as_str().is_some_and(|text| text == HIDDEN))
     };
     // Text around a secret is shown where it changes; the secret itself has nothing to show.
     let sensitive = secret && (before == after || (whole(&before) && whole(&after)));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::facts::redact;
 use crate::plan::change::ObjectRef;
+use crate::text::secret;
 
 /// Kinds of Kubernetes' own APIs that belong to no namespace.
 const CLUSTER_WIDE: [&str; 17] = [
@@ -49,7 +49,7 @@ impl Manifest {
     /// `namespace` is the release's: objects that name none are in it.
     pub fn parse(text: &str, namespace: &str) -> Result<Manifest, ManifestProblem> {
         let documents =
-            redact::documents(text).map_err(|e| ManifestProblem::NotYaml(e.to_string()))?;
+            secret::documents(text).map_err(|e| ManifestProblem::NotYaml(e.to_string()))?;
         let mut objects = BTreeMap::new();
         for document in documents.into_iter().flat_map(flatten_list) {
             let object = identity(&document, namespace).ok_or(ManifestProblem::Nameless)?;

@@ -6,7 +6,6 @@
 mod drift;
 mod fields;
 mod manifest;
-mod secret;
 mod values;
 
 use std::collections::BTreeMap;

@@ -81,7 +81,15 @@ impl Run<'_> {
     }
 
     /// Makes the record for an event and takes it into the state. [`Run::flush`] makes it durable.
-    pub(super) fn note(&mut self, event: Event) -> Result<(), RunError> {
+    ///
+    /// Nothing is recorded that was not redacted, whoever made it.
+    pub(super) fn note(&mut self, mut event: Event) -> Result<(), RunError> {
+        let redactor = &self.deps.redactor;
+        event.each_text(&mut |text| {
+            if redactor.holds(text) {
+                *text = redactor.without_secrets(text);
+            }
+        });
         let record = Record {
             run: self.job.run.clone(),
             seq: self.state.seq + 1,

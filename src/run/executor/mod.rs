@@ -29,6 +29,7 @@ use crate::model::{Address, Outputs, Residual};
 use crate::plan::{Plan, SavedPlanError};
 use crate::run::{Progress, World};
 use crate::store::{Holder, Store, StoreError};
+use crate::text::secret::Redactor;
 pub(in crate::run) use begin::outputs_for;
 use run_loop::Run;
 
@@ -43,6 +44,8 @@ pub struct Deps {
     pub world: Arc<dyn World>,
     pub clock: Arc<dyn Clock>,
     pub conditions: Conditions,
+    /// What no record may hold.
+    pub redactor: Redactor,
 }
 
 impl std::fmt::Debug for Deps {

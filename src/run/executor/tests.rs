@@ -10,6 +10,7 @@ use crate::journal::{Event, Failure, FailureClass, Intent, SystemClock};
 use crate::model::{Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
 use crate::run::{Observation, StepContext};
 use crate::store::SqliteStore;
+use crate::text::secret::Redactor;
 
 /// What the world does to a step, attempt by attempt; success when the script is over.
 #[derive(Default)]
@@ -77,6 +78,7 @@ fn step(name: &str, after: &[&str]) -> Step {
         observe: None,
         undo: None,
         idempotent: true,
+        sensitive_outputs: Vec::new(),
     };
     Step {
         depends_on: after.iter().map(|name| Address::new(StepKind::Run, *name)).collect(),
@@ -103,6 +105,7 @@ impl Stage {
             world: Arc::clone(&world) as Arc<dyn World>,
             clock: Arc::new(SystemClock::new()),
             conditions: Arc::new(|_, _| Ok(true)),
+            redactor: Redactor::default(),
         };
         let job = Job {
             run: RunId("run".into()),

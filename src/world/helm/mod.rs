@@ -15,10 +15,11 @@ use std::time::Duration;
 use semver::Version;
 use tokio_util::sync::CancellationToken;
 
-use super::env::{Environment, Redactor};
+use super::env::Environment;
 use super::error::WorldError;
 use super::process::{self, Finished, Job};
 use crate::model::ValuesPolicy;
+use crate::text::secret::Redactor;
 
 /// Bound on a Helm command that changes nothing.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);

@@ -11,7 +11,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::chart::parse_version;
-use crate::facts::{ChartFacts, redact};
+use crate::facts::ChartFacts;
+use crate::text::secret::Redactor;
 use crate::world::process;
 
 const FILE_LIMIT: u64 = 4 << 20;
@@ -115,7 +116,7 @@ impl Package {
     }
 
     /// What planning needs of the package; the renders come from Helm.
-    pub fn facts(&self) -> Result<ChartFacts, String> {
+    pub fn facts(&self, redactor: &Redactor) -> Result<ChartFacts, String> {
         let chart = self.chart_yaml()?;
         let values = self.text("values.yaml").unwrap_or_default();
         let mut values: Value = if values.trim().is_empty() {
@@ -123,7 +124,7 @@ impl Package {
         } else {
             serde_saphyr::from_str(&values).map_err(|e| format!("values.yaml: {e}"))?
         };
-        redact::values(&mut values);
+        redactor.values(&mut values);
         Ok(ChartFacts {
             version: self.chart_version()?,
             app_version: chart.app_version.as_ref().map(scalar),
@@ -192,7 +193,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orthid-2.7.1.tgz");
         process::write_private(&path, &bytes).unwrap();
-        let facts = read(&path).unwrap().facts().unwrap();
+        let facts = read(&path).unwrap().facts(&Redactor::default()).unwrap();
         assert_eq!(facts.version, Version::new(2, 7, 1));
         assert_eq!(facts.app_version.as_deref(), Some("2.7"));
         assert_eq!(facts.sha256.len(), 64);

@@ -8,8 +8,9 @@ use tempfile::NamedTempFile;
 
 use super::release::Release;
 use super::{ChartReference, Helm, Upgrade, policy_name};
-use crate::facts::{Render, redact};
+use crate::facts::Render;
 use crate::model::{ReleaseSpec, ValuesPolicy};
+use crate::text::secret::Redactor;
 use crate::world::env::Resolver;
 use crate::world::error::WorldError;
 
@@ -95,6 +96,7 @@ pub struct Renderer<'a> {
     helm: &'a Helm,
     spec: &'a ReleaseSpec,
     values: ValuesFiles,
+    redactor: &'a Redactor,
 }
 
 impl<'a> Renderer<'a> {
@@ -104,8 +106,10 @@ impl<'a> Renderer<'a> {
         base: &Path,
         folder: &Path,
         resolver: &Resolver<'_>,
+        redactor: &'a Redactor,
     ) -> Result<Self, WorldError> {
-        Ok(Renderer { helm, spec, values: ValuesFiles::write(spec, base, folder, resolver)? })
+        let values = ValuesFiles::write(spec, base, folder, resolver)?;
+        Ok(Renderer { helm, spec, values, redactor })
     }
 
     /// One render for each policy, by the policy's name.
@@ -114,7 +118,7 @@ impl<'a> Renderer<'a> {
         let mut renders = BTreeMap::new();
         for policy in policies {
             let render = match self.release(package, policy).await {
-                Ok(release) => clean(&release),
+                Ok(release) => clean(&release, self.redactor),
                 Err(reason) => failed(reason),
             };
             renders.insert(policy_name(policy).to_owned(), render);
@@ -148,11 +152,11 @@ fn failed(reason: String) -> Render {
     Render { manifest: String::new(), hooks: Vec::new(), values: Value::Null, error: Some(reason) }
 }
 
-fn clean(release: &Release) -> Render {
+fn clean(release: &Release, redactor: &Redactor) -> Render {
     let mut values =
         release.config.clone().filter(Value::is_object).unwrap_or_else(|| Map::new().into());
-    redact::values(&mut values);
-    match redact::manifest(&release.manifest) {
+    redactor.values(&mut values);
+    match redactor.manifest(&release.manifest) {
         Ok(manifest) => Render { manifest, hooks: release.hook_names(), values, error: None },
         Err(error) => failed(error.to_string()),
     }

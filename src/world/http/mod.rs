@@ -11,11 +11,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-use super::env::{Redactor, Resolver};
+use super::env::Resolver;
 use super::error::chain;
 use super::failure::{permanent, transient};
 use crate::journal::Failure;
 use crate::model::{Capture, Expectation, HttpRequest, JwtExpectation};
+use crate::text::secret::Redactor;
 
 const BODY_LIMIT: usize = 1 << 20;
 
@@ -105,10 +106,12 @@ impl Prepared {
         let headers = answer.headers().clone();
         let body = read_body(answer).await.map_err(|e| self.not_answered(e))?;
         let latency = started.elapsed();
-        self.check_status(status, &body)?;
+        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        // Before anything is said of the answer.
+        self.register(&json, redactor);
+        self.check_status(status, &body, redactor)?;
         self.check_headers(&headers)?;
         self.check_latency(latency)?;
-        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         self.check_json(&json)?;
         if let (Some(expected), Some(url)) = (&self.expect.jwt, &self.jwks_url) {
             self.check_token(client, &json, expected, &fill(url, captures)).await?;
@@ -118,10 +121,21 @@ impl Prepared {
                 self.wrong(format!("the answer has no `{}` to capture", capture.pointer))
             })?;
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            redactor.register(&text);
             captures.insert(capture.name.clone(), text);
         }
         Ok(Answer { status, latency })
+    }
+
+    /// What the answer holds of what is captured, and the token that is verified.
+    fn register(&self, answer: &Value, redactor: &Redactor) {
+        let captured = self.capture.iter().map(|capture| &capture.pointer);
+        let token = self.expect.jwt.iter().map(|jwt| &jwt.pointer);
+        for value in captured.chain(token).filter_map(|pointer| answer.pointer(pointer)) {
+            redactor.register_value(value);
+            if !value.is_string() {
+                redactor.register(&value.to_string());
+            }
+        }
     }
 
     fn not_answered(&self, error: reqwest::Error) -> Failure {
@@ -143,7 +157,7 @@ impl Prepared {
         permanent(format!("request `{}`: {text}", self.name))
     }
 
-    fn check_status(&self, status: u16, body: &[u8]) -> Result<(), Failure> {
+    fn check_status(&self, status: u16, body: &[u8], redactor: &Redactor) -> Result<(), Failure> {
         let accepted = match self.expect.status.as_slice() {
             [] => (200..300).contains(&status),
             list => list.contains(&status),
@@ -155,7 +169,9 @@ impl Prepared {
             [] => "2xx".to_owned(),
             list => list.iter().map(u16::to_string).collect::<Vec<_>>().join(" or "),
         };
-        let text = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
+        // Redacted before it is cut: half of a secret is not known as one.
+        let text: String =
+            redactor.clean(&String::from_utf8_lossy(body)).chars().take(300).collect();
         let mut failure = self.wrong(format!("status {status}, expected {wanted}: {text}"));
         if matches!(status, 429 | 502 | 503 | 504) {
             failure.class = crate::journal::FailureClass::Transient;

@@ -6,6 +6,7 @@ use super::*;
 use crate::journal::FailureClass;
 use crate::model::{Arg, Outputs};
 use crate::world::Environment;
+use crate::world::env::HeldOutputs;
 
 async fn serve() -> String {
     let app = Router::new()
@@ -58,7 +59,12 @@ async fn send(request: &HttpRequest, captures: &mut Captures) -> Result<Answer, 
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (env, outputs, redactor) =
         (Environment::default(), BTreeMap::<_, Outputs>::new(), Redactor::default());
-    let resolver = Resolver { env: &env, outputs: &outputs, redactor: &redactor };
+    let resolver = Resolver {
+        env: &env,
+        outputs: &outputs,
+        held: &HeldOutputs::default(),
+        redactor: &redactor,
+    };
     let prepared = Prepared::new(request, &resolver)?;
     prepared.send(&Client::new(), captures, &redactor).await
 }

@@ -13,11 +13,12 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::env::{Environment, Redactor};
+use super::env::Environment;
 use super::error::{WorldError, chain};
 use super::process::{self, Job};
 use crate::facts::DatabaseFacts;
 use crate::journal::FailureClass;
+use crate::text::secret::Redactor;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 

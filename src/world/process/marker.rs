@@ -18,7 +18,8 @@ use nix::unistd::{self, Pid};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, read};
+use super::{Job, read, redact_output, remove_output};
+use crate::text::secret::Redactor;
 
 /// How often a process that is not our child is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -36,7 +37,6 @@ pub struct Marker {
 #[derive(Clone, Debug)]
 pub struct Orphan {
     pub marker: Marker,
-    path: PathBuf,
 }
 
 pub(super) fn path(folder: &Path, name: &str) -> PathBuf {
@@ -90,24 +90,43 @@ fn mark(path: &CStr, head: &[u8], orthid: Pid) -> io::Result<()> {
 
 /// The child that an earlier orthid left running under this folder and name, if it still lives.
 pub(super) fn orphan(folder: &Path, name: &str) -> Option<Orphan> {
-    let path = path(folder, name);
-    let marker: Marker = serde_json::from_slice(&read(&path).ok()?).ok()?;
-    if start_time(marker.pid) == Some(marker.start_time) {
-        return Some(Orphan { marker, path });
-    }
-    remove(&path);
-    None
+    let marker: Marker = serde_json::from_slice(&read(&path(folder, name)).ok()?).ok()?;
+    (start_time(marker.pid) == Some(marker.start_time)).then_some(Orphan { marker })
 }
 
 /// Every child that an earlier orthid left running under this folder.
 pub fn orphans(folder: &Path) -> Vec<Orphan> {
+    marked(folder).iter().filter_map(|name| orphan(folder, name)).collect()
+}
+
+/// The children of an earlier orthid that have ended since. Nobody redacted what they wrote.
+pub fn leftovers(folder: &Path) -> Vec<String> {
+    let mut names = marked(folder);
+    names.retain(|name| orphan(folder, name).is_none());
+    names
+}
+
+/// Redacts what such a child wrote, or, without a redactor that knows its secrets, removes it.
+pub fn clear_leftover(folder: &Path, name: &str, redactor: Option<&Redactor>) {
+    let cleared = match redactor {
+        Some(redactor) => redact_output(folder, name, redactor),
+        None => remove_output(folder, name),
+    };
+    // The marker goes last: where the disk is full, the next orthid tries again.
+    if cleared.is_ok() {
+        remove(&path(folder, name));
+    }
+}
+
+/// Names of the children that are marked in this folder.
+fn marked(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let names = entries.filter_map(Result::ok).filter_map(|entry| {
         let path = entry.path();
         let is_marker = path.extension().is_some_and(|e| e == "child");
         is_marker.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned())).flatten()
     });
-    names.filter_map(|name| orphan(folder, &name)).collect()
+    names.collect()
 }
 
 impl Orphan {
@@ -120,7 +139,6 @@ impl Orphan {
             }
             tokio::time::sleep(POLL).await;
         }
-        remove(&self.path);
         true
     }
 }
@@ -178,6 +196,31 @@ mod tests {
         assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(Errno::ECHILD as i32));
         assert!(!effect.exists());
         assert!(orphan(dir.path(), "child").is_none());
+    }
+
+    #[test]
+    fn what_a_child_wrote_that_nobody_waited_for_is_redacted_once_it_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let redactor = Redactor::default();
+        redactor.register("hunter2");
+        let own = i32::try_from(std::process::id()).unwrap();
+        let started = start_time(own).unwrap();
+        for (start_time, known, kept) in [
+            (started, Some(&redactor), Some("with hunter2")),
+            (1, Some(&redactor), Some("with (sensitive value)")),
+            (1, None, None),
+        ] {
+            let marker = Marker { program: "helm".into(), pid: own, start_time };
+            let text = serde_json::to_string(&marker).unwrap();
+            write_private(&dir.path().join("child.child"), text.as_bytes()).unwrap();
+            write_private(&dir.path().join("child.out"), b"with hunter2").unwrap();
+            for name in leftovers(dir.path()) {
+                clear_leftover(dir.path(), &name, known);
+            }
+            let left = read(&dir.path().join("child.out")).ok();
+            assert_eq!(left.as_deref(), kept.map(str::as_bytes));
+        }
+        assert!(!dir.path().join("child.child").exists());
     }
 
     #[test]

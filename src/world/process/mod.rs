@@ -22,8 +22,8 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::env::Redactor;
-pub use marker::orphans;
+use crate::text::secret::Redactor;
+pub use marker::{clear_leftover, leftovers, orphans};
 
 /// At most this much of each output stream is kept.
 const OUTPUT_LIMIT: u64 = 4 << 20;
@@ -223,6 +223,21 @@ fn tail(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(OUTPUT_LIMIT).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Redacts what a child wrote: again, where more is known to be secret now, or at last, where its orthid was killed.
+pub fn redact_output(folder: &Path, name: &str, redactor: &Redactor) -> io::Result<()> {
+    output_files(folder, name).try_for_each(|path| keep_redacted(&path, &tail(&path)?, redactor))
+}
+
+fn remove_output(folder: &Path, name: &str) -> io::Result<()> {
+    output_files(folder, name).try_for_each(std::fs::remove_file)
+}
+
+/// The files that hold what a child wrote.
+fn output_files(folder: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
+    let paths = ["out", "err"].map(|stream| folder.join(format!("{name}.{stream}")));
+    paths.into_iter().filter(|path| path.is_file())
 }
 
 /// Replaces a raw stream by its redacted form; an empty one leaves no file.

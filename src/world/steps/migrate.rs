@@ -27,10 +27,11 @@ use semver::Version;
 use serde_json::json;
 
 use super::restore;
-use crate::facts::{MigrationFacts, redact};
+use crate::facts::MigrationFacts;
 use crate::journal::Failure;
 use crate::model::{MigrateSpec, MigrateVia, Outputs, Undo, undo_of};
 use crate::run::Observation;
+use crate::text::secret;
 use crate::world::failure::{permanent, transient, unknown};
 use crate::world::helm::chart::ChartSource;
 use crate::world::helm::render::Renderer;
@@ -377,8 +378,9 @@ async fn target_image(
     let work = tempfile::tempdir_in(&site.folder)?;
     let source = ChartSource::new(release, &site.cx.base);
     let package = source.fetch(&helm, target, work.path()).await?;
-    let renderer = Renderer::new(&helm, release, &site.cx.base, work.path(), &site.resolver())?;
+    let (base, resolver) = (&site.cx.base, site.resolver());
+    let renderer = Renderer::new(&helm, release, base, work.path(), &resolver, site.redactor)?;
     let rendered = renderer.release(&package, release.values.policy).await.map_err(permanent)?;
-    let docs = redact::documents(&rendered.manifest).map_err(|e| permanent(e.to_string()))?;
+    let docs = secret::documents(&rendered.manifest).map_err(|e| permanent(e.to_string()))?;
     image_in(&docs, workload, spec.container.as_deref()).map_err(permanent)
 }

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use super::smoke;
 use crate::journal::Failure;
 use crate::model::{Outputs, ProbeBudget, ProbeSpec};
+use crate::text::secret::Redactor;
 use crate::world::error::chain;
 use crate::world::failure::{permanent, transient};
 use crate::world::http::{Captures, Prepared};
@@ -105,7 +106,7 @@ async fn send(
     client: reqwest::Client,
     request: Prepared,
     mut captures: Captures,
-    redactor: crate::world::Redactor,
+    redactor: Redactor,
 ) -> Result<Duration, String> {
     let sent = request.send(&client, &mut captures, &redactor).await;
     sent.map(|answer| answer.latency).map_err(|failure| redactor.clean(&failure.message))

@@ -100,6 +100,7 @@ async fn wait_for_orphans(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failur
             return Err(unknown("helm of the interrupted attempt is still at work"));
         }
     }
+    site.clear_leftovers();
     Ok(())
 }
 

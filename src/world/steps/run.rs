@@ -2,7 +2,8 @@
 //!
 //! # Flow
 //! The command runs in its own process group with the plan's environment added. Its exit code is held against
-//! `exit_codes`; the last line of its stdout that is a JSON object becomes the outputs.
+//! `exit_codes`; the last line of its stdout that is a JSON object becomes the outputs. One that holds a secret of the
+//! plan, or that `sensitive_outputs` names, is sensitive: records keep what reads it again, not the value.
 //!
 //! # Guarantees
 //! No shell. What it wrote is kept, redacted. An earlier orthid's child that still runs is waited for, never doubled.
@@ -105,6 +106,7 @@ async fn ended_orphans(site: &Site<'_>) -> Result<(), Failure> {
             )));
         }
     }
+    site.clear_leftovers();
     Ok(())
 }
 
@@ -119,11 +121,13 @@ async fn start(
     let resolver = site.resolver();
     let mut words = Vec::new();
     for arg in command {
-        if matches!(arg, Arg::Later(residual) if residual.sensitive) {
+        let word = resolver.resolve("an argument", arg)?;
+        // What a step printed counts as well: it may be known only now that it is a secret.
+        if word.sensitive {
             return Err(permanent("a sensitive value stands among the arguments of a command")
                 .help("pass it by `env`: every user of the machine can read arguments"));
         }
-        words.push(resolver.text("an argument", arg)?);
+        words.push(word.text);
     }
     let mut env: BTreeMap<String, String> = site.env.vars.clone();
     for (name, arg) in &spec.env {
@@ -145,9 +149,18 @@ async fn start(
         timeout,
         grace: GRACE,
     };
-    process::run(&job, cancel, site.redactor)
-        .await
-        .map_err(|e| permanent(format!("{} can't be run: {e}", job.program.display())))
+    let cannot = |e| permanent(format!("{} can't be run: {e}", job.program.display()));
+    let done = process::run(&job, cancel, site.redactor).await.map_err(cannot)?;
+    // What the step calls secret is one from now on, in its own output too.
+    for (name, value) in outputs(&done.stdout) {
+        if spec.sensitive_outputs.contains(&name) {
+            site.redactor.register_value(&value);
+        }
+    }
+    if !spec.sensitive_outputs.is_empty() {
+        process::redact_output(&job.folder, &job.name, site.redactor)?;
+    }
+    Ok(done)
 }
 
 fn find(env: &BTreeMap<String, String>, program: &str) -> Result<PathBuf, Failure> {

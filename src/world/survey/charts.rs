@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::Wanted;
 use crate::facts::ChartFacts;
 use crate::model::{ReleaseSpec, VersionOf};
+use crate::text::secret::Redactor;
 use crate::world::WorldError;
-use crate::world::env::{Environment, Redactor, Resolver};
+use crate::world::env::{Environment, HeldOutputs, Resolver};
 use crate::world::helm::Helm;
 use crate::world::helm::chart::{ChartSource, parse_version};
 use crate::world::helm::render::Renderer;
@@ -69,9 +70,10 @@ impl Charts<'_> {
     }
 
     fn renderer(&self, folder: &Path) -> Result<Renderer<'_>, WorldError> {
-        let outputs = BTreeMap::new();
-        let resolver = Resolver { env: self.env, outputs: &outputs, redactor: self.redactor };
-        Renderer::new(self.helm, self.spec, &self.wanted.base, folder, &resolver)
+        let (outputs, held) = (BTreeMap::new(), HeldOutputs::default());
+        let redactor = self.redactor;
+        let resolver = Resolver { env: self.env, outputs: &outputs, held: &held, redactor };
+        Renderer::new(self.helm, self.spec, &self.wanted.base, folder, &resolver, redactor)
     }
 
     async fn chart(
@@ -82,11 +84,12 @@ impl Charts<'_> {
         renderer: Option<&Renderer<'_>>,
     ) -> Result<ChartFacts, WorldError> {
         let (path, package) = source.package(self.helm, version, folder).await?;
-        let mut facts = package.facts().map_err(|reason| WorldError::ChartUnreadable {
-            chart: self.spec.chart.clone(),
-            repository: self.spec.repository.clone(),
-            reason: format!("version {version}: {reason}"),
-        })?;
+        let mut facts =
+            package.facts(self.redactor).map_err(|reason| WorldError::ChartUnreadable {
+                chart: self.spec.chart.clone(),
+                repository: self.spec.repository.clone(),
+                reason: format!("version {version}: {reason}"),
+            })?;
         if let Some(renderer) = renderer {
             facts.renders = renderer.all(&path).await;
         }

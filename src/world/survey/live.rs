@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{PARALLEL, refused};
-use crate::facts::redact;
+use crate::text::secret::Redactor;
 use crate::world::WorldError;
 use crate::world::kubernetes::Cluster;
 
@@ -58,6 +58,7 @@ pub async fn objects(
     cluster: &Cluster,
     namespace: &str,
     manifest: &[Value],
+    redactor: &Redactor,
 ) -> Result<Vec<Value>, WorldError> {
     let kinds = discover(cluster, manifest).await;
     let reads = manifest.iter().filter_map(|doc| {
@@ -80,20 +81,28 @@ pub async fn objects(
     let mut objects = Vec::new();
     for result in done {
         if let Some(object) = result? {
-            objects.push(clean(&object)?);
+            objects.push(clean(&object, redactor)?);
         }
     }
     Ok(objects)
 }
 
 /// PodDisruptionBudgets and HorizontalPodAutoscalers of the namespace.
-pub async fn policies(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, WorldError> {
-    let mut all = list::<PodDisruptionBudget>(cluster, namespace).await?;
-    all.extend(list::<HorizontalPodAutoscaler>(cluster, namespace).await?);
+pub async fn policies(
+    cluster: &Cluster,
+    namespace: &str,
+    redactor: &Redactor,
+) -> Result<Vec<Value>, WorldError> {
+    let mut all = list::<PodDisruptionBudget>(cluster, namespace, redactor).await?;
+    all.extend(list::<HorizontalPodAutoscaler>(cluster, namespace, redactor).await?);
     Ok(all)
 }
 
-async fn list<K>(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, WorldError>
+async fn list<K>(
+    cluster: &Cluster,
+    namespace: &str,
+    redactor: &Redactor,
+) -> Result<Vec<Value>, WorldError>
 where
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
         + k8s_openapi::Resource
@@ -107,17 +116,17 @@ where
     let params = ListParams::default();
     // These only feed findings: without the permission to list them the plan is weaker, and the permission is a fact.
     match cluster.read(&what, || api.list(&params)).await {
-        Ok(found) => found.items.iter().map(clean).collect(),
+        Ok(found) => found.items.iter().map(|item| clean(item, redactor)).collect(),
         Err(error) if matches!(error.status, Some(403 | 404)) => Ok(Vec::new()),
         Err(error) => Err(refused(&what, error)),
     }
 }
 
-fn clean(object: &impl Serialize) -> Result<Value, WorldError> {
+fn clean(object: &impl Serialize, redactor: &Redactor) -> Result<Value, WorldError> {
     let mut value = serde_json::to_value(object).map_err(|e| WorldError::ClusterRefused {
         what: "read an object".into(),
         reason: e.to_string(),
     })?;
-    redact::object(&mut value);
+    redactor.object(&mut value);
     Ok(value)
 }

@@ -15,7 +15,7 @@ use semver::Version;
 use serde_json::Value;
 
 use self::charts::Charts;
-use super::env::{Environment, Redactor, Resolver};
+use super::env::{Environment, HeldOutputs, Resolver};
 use super::error::WorldError;
 use super::helm::Helm;
 use super::helm::chart::parse_version;
@@ -25,8 +25,9 @@ use super::kubernetes::workload::{self, Workload};
 use super::kubernetes::{CallError, Cluster};
 use super::postgres::{self, Clients, Target};
 use super::{destination, migrations};
-use crate::facts::{Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts, redact};
+use crate::facts::{Facts, HelmFacts, MigrationFacts, ReleaseFacts, WorkloadFacts};
 use crate::model::{DatabaseSpec, ReleaseSpec};
+use crate::text::secret::{self, Redactor};
 
 /// What a plan wants to know, taken from its configuration.
 #[derive(Clone, Debug)]
@@ -74,7 +75,8 @@ pub async fn survey(
     if let Some(spec) = &wanted.release {
         observe_release(env, redactor, wanted, spec, &mut facts).await?;
     }
-    let resolver = Resolver { env, outputs: &BTreeMap::new(), redactor };
+    let (outputs, held) = (BTreeMap::new(), HeldOutputs::default());
+    let resolver = Resolver { env, outputs: &outputs, held: &held, redactor };
     let clients = match wanted.databases.is_empty() {
         true => None,
         false => Clients::find(env, redactor).await,
@@ -93,7 +95,9 @@ pub async fn survey(
             facts.backup_space.insert(to.clone(), free);
         }
     }
-    Ok(facts)
+    redactor
+        .without_known(facts)
+        .map_err(|error| WorldError::SecretInFacts { reason: error.to_string() })
 }
 
 async fn observe_release(
@@ -118,7 +122,7 @@ async fn observe_release(
     let record = releases.get(serving.number).await.map_err(|e| unreadable(spec, e.message))?;
 
     facts.helm = Some(HelmFacts { version: helm.version.clone() });
-    let docs = redact::documents(&record.manifest).map_err(|e| unreadable(spec, e.to_string()))?;
+    let docs = secret::documents(&record.manifest).map_err(|e| unreadable(spec, e.to_string()))?;
     facts.cluster = Some(access::cluster_facts(&cluster, uid, &spec.namespace, &docs).await?);
     let installed = parse_version(&record.chart.metadata.version).ok_or_else(|| {
         unreadable(spec, format!("chart version `{}` is not SemVer", record.chart.metadata.version))
@@ -134,13 +138,14 @@ async fn observe_release(
         chart_name: record.chart.metadata.name.clone(),
         chart_version: installed,
         app_version: record.chart.metadata.app_version.clone(),
-        manifest: redact::manifest(&record.manifest)
+        manifest: redactor
+            .manifest(&record.manifest)
             .map_err(|e| unreadable(spec, e.to_string()))?,
         hooks: record.hook_names(),
-        values: clean_values(&record),
+        values: clean_values(&record, redactor),
         workloads: observe_workloads(&cluster, spec).await?,
-        live: live::objects(&cluster, &spec.namespace, &docs).await?,
-        policies: live::policies(&cluster, &spec.namespace).await?,
+        live: live::objects(&cluster, &spec.namespace, &docs, redactor).await?,
+        policies: live::policies(&cluster, &spec.namespace, redactor).await?,
         available,
         changelog_source: None,
         charts,
@@ -158,12 +163,12 @@ fn unreadable(spec: &ReleaseSpec, reason: String) -> WorldError {
     WorldError::ReleaseUnreadable { release: spec.name.clone(), reason }
 }
 
-fn clean_values(record: &Release) -> Value {
+fn clean_values(record: &Release, redactor: &Redactor) -> Value {
     let mut values = record.config.clone().unwrap_or(Value::Null);
     if values.is_null() {
         values = Value::Object(serde_json::Map::new());
     }
-    redact::values(&mut values);
+    redactor.values(&mut values);
     values
 }
 

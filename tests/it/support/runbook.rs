@@ -11,6 +11,7 @@ use orthid::model::{Address, OnFailure, Outputs, RunSpec, Step, StepKind, StepSp
 use orthid::plan::Plan;
 use orthid::run::{Control, Deps, Job, LeaseTimes, Observation, Options, StepContext, World};
 use orthid::store::{Holder, Store};
+use orthid::text::secret::Redactor;
 
 pub const RUN: &str = "the-run";
 pub const SUBJECT: &str = "runbook/lines";
@@ -65,6 +66,7 @@ pub fn job(steps: usize) -> Job {
         observe: None,
         undo: None,
         idempotent: true,
+        sensitive_outputs: Vec::new(),
     };
     let step = |n: usize| Step {
         depends_on: n.checked_sub(1).map(address).into_iter().collect(),
@@ -87,6 +89,7 @@ pub fn deps(store: Arc<dyn Store>, file: &Path, who: &str, takes: Duration) -> D
         world: Arc::new(Lines { file: file.to_owned(), who: who.to_owned(), takes }),
         clock: Arc::new(SystemClock::new()),
         conditions: Arc::new(|_, _| Ok(true)),
+        redactor: Redactor::default(),
     }
 }
 
