@@ -42,6 +42,11 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The whole command line, for what is made from its definition.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses a command line, `argv[0]` included.
 pub fn parse(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(with_long_options(argv))
@@ -106,6 +111,19 @@ mod tests {
         assert_eq!(rewritten(&["orthid", "-h", "-nonsense"]), ["orthid", "-h", "-nonsense"]);
         assert_eq!(rewritten(&["orthid", "--", "-no-color"]), ["orthid", "--", "-no-color"]);
         assert_eq!(rewritten(&["orthid", "-", "-no-colour"]), ["orthid", "-", "-no-colour"]);
+    }
+
+    #[test]
+    fn a_timeout_is_written_as_in_a_plan() {
+        let parsed = |timeout: &str| {
+            parse(["orthid", "resume", "-timeout", timeout].map(OsString::from).to_vec()).is_ok()
+        };
+        for timeout in ["1d", "1h30m", "10m", "500ms"] {
+            assert!(parsed(timeout), "{timeout} is refused");
+        }
+        for timeout in ["10", "1x", "-5m", "1 day"] {
+            assert!(!parsed(timeout), "{timeout} is taken");
+        }
     }
 
     #[test]

@@ -18,19 +18,13 @@ use std::process::ExitCode;
 
 use args::Cli;
 use output::terminal::{self, Terminal};
+use shared::context::Context;
+use shared::environment;
 use shared::error::CommandError;
 use shared::exit::Exit;
 
 use crate::text::secret::Redactor;
 use crate::world::SENSITIVE_OUTPUT;
-
-/// What every command is given besides its own arguments.
-#[derive(Clone, Debug)]
-pub struct Context {
-    pub terminal: Terminal,
-    /// The secrets that are known, which nothing may show.
-    pub redactor: Redactor,
-}
 
 /// Runs the command line, `argv[0]` included, and says how it ended.
 pub fn main(argv: Vec<OsString>) -> ExitCode {
@@ -39,13 +33,14 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let redactor = Redactor::default();
-    let vars = shared::facts::environment().vars;
+    let vars = environment::read().vars;
     redactor.register_environment(vars.iter().map(|(name, value)| (&**name, &**value)));
     for (name, value) in vars.iter().filter(|(name, _)| name.starts_with(SENSITIVE_OUTPUT)) {
         redactor.register_variable(name, value);
     }
     terminal::guard(&redactor);
-    let cx = Context { terminal: Terminal::detect(cli.no_color, &environment), redactor };
+    let terminal = Terminal::detect(cli.no_color, &environment::variable);
+    let cx = Context { terminal, redactor, definition: args::definition };
     match enter(&cli).and_then(|()| commands::dispatch(cli.command, &cx)) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -76,9 +71,4 @@ fn enter(cli: &Cli) -> Result<(), CommandError> {
             .map_err(|error| CommandError::io("enter the folder", dir, &error)),
         None => Ok(()),
     }
-}
-
-/// The environment as commands see it: values that are not UTF-8 are as good as unset.
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::cli::Context;
-use crate::cli::commands::plan as planning;
 use crate::cli::output::terminal;
+use crate::cli::shared::confirm::{Confirm, ConfirmArgs};
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::{Carry, How, RunArgs, carry};
+use crate::cli::shared::execute::{Execution, Opening, RunArgs, execute};
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts::{self, Subject};
+use crate::cli::shared::facts::Subject;
 use crate::cli::shared::files::read_confined;
-use crate::cli::shared::saved;
+use crate::cli::shared::refusals::store_error;
 use crate::cli::shared::source_args::SourceArgs;
-use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::cli::shared::state::{State, StateArgs};
+use crate::cli::shared::unset::refuse_unset;
+use crate::cli::shared::{environment, facts, planning, saved};
 use crate::journal::RunId;
-use crate::plan::{Level, Plan, SavedPlan, StaleFact};
+use crate::plan::{Level, SavedPlan, StaleFact};
 use crate::render::plan as render;
 use crate::run::Job;
 use crate::store::StoreError;
@@ -39,27 +41,29 @@ pub struct Args {
     #[command(flatten)]
     source: SourceArgs,
 
-    /// Do not ask for `yes`
-    #[arg(long)]
-    auto_approve: bool,
-
-    /// Ask for input where it is needed; with false, what would be asked is an error
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    input: bool,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 
     /// Accept that past the plan's point of no return going back loses data: the plan's digest, or the beginning of it
     #[arg(long, value_name = "DIGEST")]
     accept_point_of_no_return: Option<String>,
 
     #[command(flatten)]
-    how: RunArgs,
+    run_args: RunArgs,
 
     #[command(flatten)]
     state: StateArgs,
 }
 
+const CONFIRM: Confirm = Confirm {
+    question: "Carry out this plan?",
+    unattended: "this plan was not reviewed, and nobody is here to be asked",
+    way_out: "save it with `orthid plan -out FILE` and apply that, or add -auto-approve",
+    cancelled: "apply was cancelled",
+};
+
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
-    let environment = facts::environment();
+    let environment = environment::read();
     let redactor = cx.redactor.clone();
     let (saved, bytes, base) = match saved::is_saved(&args.source.file) {
         true => {
@@ -70,7 +74,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         false => {
             let made = planning::make(&args.source, None, &args.state, &environment, &redactor, cx)
                 .await?;
-            terminal::note(&render::text(&made.saved, planning::style(cx.terminal)));
+            terminal::note(&render::text(&made.saved, cx.terminal.style()));
             let bytes = made.saved.to_bytes();
             (made.saved, bytes, made.base)
         }
@@ -88,7 +92,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     accept_point_of_no_return(args, &saved)?;
     match saved::is_saved(&args.source.file) {
         true => refuse_stale(&saved, &base, &environment, &redactor).await?,
-        false => confirm(args, cx)?,
+        false => args.confirm.ask(&CONFIRM, cx)?,
     }
     let job = Job {
         run: RunId(uuid::Uuid::now_v7().to_string()),
@@ -96,10 +100,10 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         subject: saved.subject(),
         plan: Arc::new(saved.plan),
     };
-    let how = How::Start { plan_bytes: bytes };
-    let (args, state) = (&args.how, &state);
+    let opening = Opening::Start { plan_bytes: bytes };
+    let (args, state) = (&args.run_args, &state);
     let answers = BTreeMap::new();
-    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+    execute(Execution { state, job, opening, base, environment, redactor, args, answers }, cx).await
 }
 
 /// A plan is stored with its run. One that was made where a secret was not known may hold it.
@@ -135,31 +139,6 @@ fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
         blocking.join("\n  ")
     );
     Err(CommandError::new(Exit::Blocked, report))
-}
-
-/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back. `counts` tells
-/// the readers that matter: steps, `database.NAME`, `release`.
-pub(super) fn refuse_unset(
-    plan: &Plan,
-    environment: &Environment,
-    counts: impl Fn(&str) -> bool,
-) -> Result<(), CommandError> {
-    let missing: Vec<String> = plan
-        .environment()
-        .into_iter()
-        .filter(|(_, readers)| readers.iter().any(|reader| counts(reader)))
-        .filter(|(name, _)| environment.var(name).is_none())
-        .map(|(name, readers)| {
-            format!("{name}, read by {}", readers.into_iter().collect::<Vec<_>>().join(", "))
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(CommandError::with_help(
-        format!("the plan reads environment variables that are not set: {}", missing.join("; ")),
-        "set them and try again; nothing was changed",
-    ))
 }
 
 async fn refuse_consumed(state: &State, saved: &SavedPlan) -> Result<(), CommandError> {
@@ -228,20 +207,4 @@ fn changed_files(saved: &SavedPlan, base: &Path) -> Vec<String> {
             Err(reason) => Some(reason),
         });
     changed.collect()
-}
-
-fn confirm(args: &Args, cx: &Context) -> Result<(), CommandError> {
-    if args.auto_approve {
-        return Ok(());
-    }
-    if !args.input || !cx.terminal.interactive {
-        return Err(CommandError::with_help(
-            "this plan was not reviewed, and nobody is here to be asked",
-            "save it with `orthid plan -out FILE` and apply that, or add -auto-approve",
-        ));
-    }
-    match terminal::says_yes("Carry out this plan?")? {
-        true => Ok(()),
-        false => Err(CommandError::with_help("apply was cancelled", "nothing was changed")),
-    }
 }

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
-use crate::cli::shared::keys;
-use crate::cli::shared::saved;
+use crate::cli::shared::holder::holder;
 use crate::cli::shared::write::{Readers, write};
+use crate::cli::shared::{environment, keys, saved};
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run::approval::{self, approve_steps};
+use crate::run::approval;
+use crate::run::approval::approve_steps;
 use crate::run::envelope::SigningKey;
 
 /// Sign an approval of a saved plan
@@ -61,9 +61,8 @@ pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     let (saved, _) = saved::read(path)?;
     let steps = steps(&saved.plan, &args.step, &key)?;
     let names: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    let environment = facts::environment();
-    let by =
-        args.by.clone().unwrap_or_else(|| crate::cli::shared::execute::holder(&environment).who);
+    let environment = environment::read();
+    let by = args.by.clone().unwrap_or_else(|| holder(&environment).who);
     let at = jiff::Timestamp::now().to_string();
     let envelope = approval::sign(&key, &saved.digest, steps, &by, &at);
     let text = format!("{}\n", serde_json::to_string_pretty(&envelope).expect("plain data"));

@@ -1,10 +1,9 @@
 //! `orthid completions`: a completion script for a shell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::args::Cli;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 
@@ -15,9 +14,9 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> Result<Exit, CommandError> {
+pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "orthid", &mut script);
+    clap_complete::generate(args.shell, &mut (cx.definition)(), "orthid", &mut script);
     terminal::result_bytes(&script)?;
     Ok(Exit::Done)
 }

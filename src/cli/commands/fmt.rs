@@ -4,13 +4,14 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::files::{MAX_PLAN_BYTES, read_regular};
 use crate::cli::shared::write::{Readers, write};
-use crate::lang::{self, Source};
+use crate::lang;
+use crate::lang::Source;
 use crate::text::safe::masked;
 
 /// Rewrite plan files in canonical layout

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::plan_text::{self, PlanText};
+use crate::cli::shared::plan_text;
+use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::graph;

@@ -10,15 +10,17 @@ use std::path::PathBuf;
 
 use semver::Version;
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::facts::ReleaseFacts;
-use crate::lang::{self, Source};
+use crate::lang::Source;
 use crate::model::{HopKind, ReleaseSpec, ValuesSpec, VersionOf};
-use crate::text::secret::{self, Redactor};
-use crate::world::{self, Environment, Wanted};
+use crate::text::secret;
+use crate::text::secret::Redactor;
+use crate::world::{Environment, Wanted};
+use crate::{lang, world};
 
 /// Write a first plan from the release that is installed
 #[derive(clap::Args, Debug)]

@@ -1,12 +1,12 @@
 //! `orthid log`: a run's journal, record by record.
 
-use crate::cli::Context;
-use crate::cli::commands::report;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::run_error;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::state::{StateArgs, store_error};
+use crate::cli::shared::refusals::{run_error, store_error};
+use crate::cli::shared::reports;
+use crate::cli::shared::state::StateArgs;
 use crate::render::event;
 use crate::run::{Report, StoredRun};
 
@@ -34,7 +34,7 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
     let loaded = StoredRun::load(&*state.store, summary.clone()).await;
     let refused = loaded.as_ref().map(|run| run.state.refused.clone()).unwrap_or_default();
     let (records, ended) = match loaded {
-        Ok(run) => (run.records.clone(), Ok(report::exit(&Report::new(&run)))),
+        Ok(run) => (run.records.clone(), Ok(reports::exit(&Report::new(&run)))),
         // What is there is shown, and then what is wrong with it.
         Err(error) => {
             let records = state.store.records(&summary.id, 0).await.map_err(store_error)?;

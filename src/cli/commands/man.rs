@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::CommandFactory;
-
-use crate::cli::args::Cli;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 
@@ -18,10 +16,10 @@ pub struct Args {
     dir: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<Exit, CommandError> {
+pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let dir = &args.dir;
     fs::create_dir_all(dir).map_err(|error| CommandError::io("make the folder", dir, &error))?;
-    clap_mangen::generate_to(Cli::command(), dir)
+    clap_mangen::generate_to((cx.definition)(), dir)
         .map_err(|error| CommandError::io("write manual pages into", dir, &error))?;
     terminal::note(&format!("Wrote manual pages into {}.", dir.display()));
     Ok(Exit::Done)

@@ -26,9 +26,10 @@ pub mod versions;
 
 use clap::Subcommand;
 
-use super::Context;
+use super::shared::context::Context;
 use super::shared::error::CommandError;
 use super::shared::exit::Exit;
+use super::shared::runtime::wait;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -74,20 +75,7 @@ pub fn dispatch(command: Command, cx: &Context) -> Result<Exit, CommandError> {
         Command::Graph(args) => graph::run(args, cx),
         Command::Schema(args) => schema::run(args),
         Command::Fmt(args) => fmt::run(args, cx),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, cx),
+        Command::Man(args) => man::run(&args, cx),
     }
-}
-
-/// Runs a command that waits for the outside.
-pub(super) fn wait<T>(
-    command: impl Future<Output = Result<T, CommandError>>,
-) -> Result<T, CommandError> {
-    // One of two may wait for the disk: the embedded store writes on the thread that asks.
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(command);
-    // A task that is stuck in a system call does not keep the program.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    result
 }

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
-use crate::cli::commands::plan as planning;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
 use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::write::{Readers, write};
+use crate::cli::shared::{environment, facts};
 use crate::facts::recording;
 
 /// Record the facts that a plan rests on
@@ -30,11 +29,11 @@ pub struct Args {
 }
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
-    let environment = facts::environment();
+    let environment = environment::read();
     let redactor = cx.redactor.clone();
     let text = PlanText::read(&args.source)?;
     let config = text.load(cx)?;
-    let facts = planning::observe(&config, &text.base, &environment, &redactor).await?;
+    let facts = facts::of_config(&config, &text.base, &environment, &redactor).await?;
     let bytes = recording::write(&facts);
     match &args.out {
         Some(path) => write(path, &bytes, Readers::Owner)?,

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cli::Context;
-use crate::cli::commands::plan as planning;
-use crate::cli::commands::wait;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
-use crate::cli::shared::saved;
+use crate::cli::shared::runtime::wait;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::state::StateArgs;
+use crate::cli::shared::{environment, facts, planning, saved};
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::render::rehearsal;
@@ -78,8 +76,8 @@ fn plan(args: &Args, cx: &Context) -> Result<Plan, CommandError> {
     if saved::is_saved(&args.source.file) {
         return Ok(saved::read(&args.source.file)?.0.plan);
     }
-    let facts = args.facts.as_deref().map(planning::read_facts).transpose()?;
-    let (environment, redactor) = (facts::environment(), cx.redactor.clone());
+    let facts = args.facts.as_deref().map(facts::read).transpose()?;
+    let (environment, redactor) = (environment::read(), cx.redactor.clone());
     let making = planning::make(&args.source, facts, &args.state, &environment, &redactor, cx);
     Ok(wait(making)?.saved.plan)
 }

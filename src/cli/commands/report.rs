@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
+use crate::cli::shared::reports;
 use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::render::report as render;
 use crate::run::Report;
-use crate::text::safe::masked;
 
 /// Report a run: planned against actual, who, when
 #[derive(clap::Args, Debug)]
@@ -60,24 +60,9 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     Ok(exit_where_signed_by(&report, &args.signed_by))
 }
 
-/// The exit of a command that has shown this run.
-pub fn exit(report: &Report) -> Exit {
-    if report.refused.is_empty() {
-        return Exit::Done;
-    }
-    for (seq, why) in &report.refused {
-        terminal::note(&masked(&format!("record {seq} of the journal is NOT VERIFIED: {why}")));
-    }
-    terminal::note(
-        "nobody entitled signed what the journal holds there: orthid writes nothing like it, so \
-         somebody else wrote to the state store",
-    );
-    Exit::Stale
-}
-
 /// Every record must be vouched for by one of the keys that the reader trusts, where any was named.
 fn exit_where_signed_by(report: &Report, keys: &[String]) -> Exit {
-    let exit = exit(report);
+    let exit = reports::exit(report);
     let unsigned = report.unvouched(keys);
     if keys.is_empty() || unsigned.is_empty() {
         return exit;

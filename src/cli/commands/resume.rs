@@ -1,20 +1,20 @@
 //! `orthid resume`: goes on with a run that was interrupted, or that a person has put right.
 
-use std::path::Path;
-
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, holder, run_error};
+use crate::cli::shared::execute::{Execution, Opening, RunArgs, dependencies, execute};
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts::{self, Subject};
-use crate::cli::shared::saved;
-use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::cli::shared::facts::Subject;
+use crate::cli::shared::holder::end_dead_lease;
+use crate::cli::shared::refusals::run_error;
+use crate::cli::shared::state::StateArgs;
+use crate::cli::shared::{environment, saved};
 use crate::model::Address;
 use crate::render::report::records;
-use crate::run::{self, Explained, Observation, StoredRun};
+use crate::run;
+use crate::run::{Explained, Observation, StoredRun};
 use crate::text::safe::masked;
-use crate::world::Environment;
 
 /// Go on with a run that was interrupted or is stuck
 #[derive(clap::Args, Debug)]
@@ -43,7 +43,7 @@ pub struct Args {
     not_happened: Vec<Address>,
 
     #[command(flatten)]
-    how: RunArgs,
+    run_args: RunArgs,
 
     #[command(flatten)]
     state: StateArgs,
@@ -68,7 +68,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         }
     }
     let base = saved::base(&base)?;
-    let environment = facts::environment();
+    let environment = environment::read();
     let redactor = cx.redactor.clone();
     Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
     if args.explain {
@@ -78,12 +78,12 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         terminal::result(&masked(&text(&explained)))?;
         return Ok(Exit::Done);
     }
-    let how = How::Resume;
+    let opening = Opening::Resume;
     let happened = args.happened.iter().map(|step| (step.clone(), true));
     let answers = happened.chain(args.not_happened.iter().map(|s| (s.clone(), false))).collect();
     end_dead_lease(&state, &job.subject, &environment).await?;
-    let (args, state) = (&args.how, &state);
-    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+    let (args, state) = (&args.run_args, &state);
+    execute(Execution { state, job, opening, base, environment, redactor, args, answers }, cx).await
 }
 
 fn text(explained: &[Explained]) -> String {
@@ -100,20 +100,4 @@ fn text(explained: &[Explained]) -> String {
         format!("{address}\n  the journal says: {stood}\n  the world says:   {found}\n  resume would:     {would}\n")
     });
     lines.collect()
-}
-
-/// A lease whose holder was a process of this machine that is gone protects nobody: there is no need to wait for its end.
-pub(super) async fn end_dead_lease(
-    state: &State,
-    subject: &str,
-    environment: &Environment,
-) -> Result<(), CommandError> {
-    let Some(lease) = state.store.lease(subject).await.map_err(store_error)? else {
-        return Ok(());
-    };
-    let here = holder(environment).who == lease.holder.who;
-    if here && !Path::new(&format!("/proc/{}", lease.holder.pid)).exists() {
-        state.store.break_lease(&lease.id).await.map_err(store_error)?;
-    }
-    Ok(())
 }

@@ -1,22 +1,24 @@
 //! `orthid rollback`: undoes what a run did, by the rollback edges of its plan.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::cli::Context;
-use crate::cli::commands::apply::refuse_unset;
-use crate::cli::commands::resume::end_dead_lease;
 use crate::cli::output::terminal;
 use crate::cli::shared::approvals::ApprovalArgs;
+use crate::cli::shared::confirm::{Confirm, ConfirmArgs};
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::{Carry, How, RunArgs, carry, dependencies, run_error};
+use crate::cli::shared::execute::{Execution, Opening, RunArgs, WatchArgs, dependencies, execute};
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts::{self, Subject};
+use crate::cli::shared::facts::Subject;
+use crate::cli::shared::holder::end_dead_lease;
 use crate::cli::shared::keys::SignArgs;
-use crate::cli::shared::saved;
-use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::cli::shared::refusals::{run_error, store_error};
+use crate::cli::shared::state::{State, StateArgs};
+use crate::cli::shared::unset::refuse_unset;
+use crate::cli::shared::{environment, saved};
 use crate::model::{Address, StepKind};
-use crate::run::{self, Job, Observation, Rollback, StoredRun, Undo};
+use crate::run;
+use crate::run::{Job, Observation, Rollback, StoredRun, Undo};
 use crate::store::RunSummary;
 use crate::text::safe::masked;
 
@@ -36,25 +38,11 @@ pub struct Args {
     /// A run's id, or the beginning of one; the newest run where none is given
     run: Option<String>,
 
-    /// Do not ask for `yes`
-    #[arg(long)]
-    auto_approve: bool,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 
-    /// Ask for input where it is needed; with false, what would be asked is an error
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    input: bool,
-
-    /// One JSON object an event on stdout, instead of progress on stderr
-    #[arg(long)]
-    json: bool,
-
-    /// Only the outcome
-    #[arg(long, short, conflicts_with = "json")]
-    quiet: bool,
-
-    /// Pause the run after this long, as an interrupt would (10m, 1h30m)
-    #[arg(long, value_name = "DURATION", value_parser = crate::cli::shared::execute::duration)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    watch: WatchArgs,
 
     #[command(flatten)]
     sign: SignArgs,
@@ -63,6 +51,13 @@ pub struct Args {
     state: StateArgs,
 }
 
+const CONFIRM: Confirm = Confirm {
+    question: "Undo this?",
+    unattended: "nobody is here to be asked",
+    way_out: "add -auto-approve to undo this; nothing was changed",
+    cancelled: "rollback was cancelled",
+};
+
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
     let summary = state.find_run(args.run.as_deref()).await?;
@@ -70,7 +65,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let StoredRun { job, base, .. } =
         StoredRun::load(&*state.store, summary).await.map_err(run_error)?;
     let base = saved::base(&base)?;
-    let environment = facts::environment();
+    let environment = environment::read();
     let redactor = cx.redactor.clone();
     Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
     let deps = dependencies(&state, &environment, redactor.clone());
@@ -82,19 +77,17 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         undone(reader) || reader.starts_with("database.") || reader == "release"
     })?;
     terminal::note(&masked(&text(&job, &planned)));
-    confirm(args, cx)?;
+    args.confirm.ask(&CONFIRM, cx)?;
     end_dead_lease(&state, &job.subject, &environment).await?;
-    let how = How::RollBack;
+    let opening = Opening::RollBack;
     let go = RunArgs {
         parallelism: 1,
-        json: args.json,
-        quiet: args.quiet,
-        timeout: args.timeout,
+        watch: args.watch.clone(),
         approvals: ApprovalArgs::default(),
         sign: args.sign.clone(),
     };
     let (args, state, answers) = (&go, &state, BTreeMap::new());
-    carry(Carry { state, job, how, base, environment, redactor, args, answers }, cx).await
+    execute(Execution { state, job, opening, base, environment, redactor, args, answers }, cx).await
 }
 
 /// What a later run did stands on what this one did.
@@ -175,20 +168,4 @@ fn rolled_from(job: &Job, address: &Address) -> Option<String> {
     let step = job.plan.steps.iter().find(|step| step.address == *address)?;
     let hop = job.plan.hops.get(step.hop?)?;
     (step.kind() == StepKind::Roll).then(|| hop.from.to_string())
-}
-
-fn confirm(args: &Args, cx: &Context) -> Result<(), CommandError> {
-    if args.auto_approve {
-        return Ok(());
-    }
-    if !args.input || !cx.terminal.interactive {
-        return Err(CommandError::with_help(
-            "nobody is here to be asked",
-            "add -auto-approve to undo this; nothing was changed",
-        ));
-    }
-    match terminal::says_yes("Undo this?")? {
-        true => Ok(()),
-        false => Err(CommandError::with_help("rollback was cancelled", "nothing was changed")),
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
-use crate::cli::commands::plan as planning;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::saved;
+use crate::cli::shared::write::{Readers, write};
 use crate::render::plan as render;
 
 /// Show a saved plan
@@ -38,13 +38,13 @@ pub struct Args {
 pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (saved, _) = saved::read(&args.plan)?;
     if let Some(path) = &args.html {
-        planning::write_page(path, &saved)?;
+        write(path, render::html(&saved).as_bytes(), Readers::Everyone)?;
         return Ok(Exit::Done);
     }
     let text = match (args.json, args.markdown) {
         (true, _) => format!("{:#}\n", render::json(&saved)),
         (false, true) => render::markdown(&saved),
-        (false, false) => render::text(&saved, planning::style(cx.terminal)),
+        (false, false) => render::text(&saved, cx.terminal.style()),
     };
     terminal::result(&text)?;
     Ok(Exit::Done)

@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use crate::cli::Context;
-use crate::cli::commands::report;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::run_error;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
-use crate::cli::shared::state::{State, StateArgs, store_error};
+use crate::cli::shared::refusals::{run_error, store_error};
+use crate::cli::shared::state::{State, StateArgs};
+use crate::cli::shared::{environment, reports};
 use crate::render::report as render;
 use crate::run::{Report, RunError, Standing, StoredRun};
 use crate::store::{Lease, RunSummary};
@@ -66,7 +65,7 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
         false => render::status(&report, &held),
     };
     terminal::result(&text)?;
-    Ok(report::exit(&report))
+    Ok(reports::exit(&report))
 }
 
 /// Shows what a store says of a run that does not hold together, and ends with the reason.
@@ -98,7 +97,7 @@ async fn unverified(
 
 /// A holder that died leaves a lease that expires.
 fn is_alive(lease: &Lease) -> bool {
-    lease.expires_at.parse().is_ok_and(|expires: jiff::Timestamp| expires > facts::now())
+    lease.expires_at.parse().is_ok_and(|expires: jiff::Timestamp| expires > environment::now())
 }
 
 async fn list(state: &State, json: bool) -> Result<Exit, CommandError> {

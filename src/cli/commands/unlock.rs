@@ -1,10 +1,11 @@
 //! `orthid unlock`: ends a lease whose holder is gone.
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::state::{StateArgs, store_error};
+use crate::cli::shared::refusals::store_error;
+use crate::cli::shared::state::StateArgs;
 
 /// End the lease of a holder that is gone for good
 #[derive(clap::Args, Debug)]

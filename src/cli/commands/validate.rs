@@ -1,7 +1,7 @@
 //! `orthid validate`: everything that is wrong with a plan's text, without a cluster.
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::{CommandError, Problem};
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::plan_text::PlanText;

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::cli::Context;
-use crate::cli::commands::plan as planning;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::facts;
 use crate::cli::shared::plan_text::PlanText;
 use crate::cli::shared::source_args::SourceArgs;
+use crate::cli::shared::{environment, facts};
 use crate::plan::versions;
 use crate::render::versions as render;
 
@@ -38,10 +37,10 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let text = PlanText::read(&args.source)?;
     let config = text.load(cx)?;
     let facts = match &args.facts {
-        Some(path) => planning::read_facts(path)?,
+        Some(path) => facts::read(path)?,
         None => {
-            let (environment, redactor) = (facts::environment(), cx.redactor.clone());
-            planning::observe(&config, &text.base, &environment, &redactor).await?
+            let (environment, redactor) = (environment::read(), cx.redactor.clone());
+            facts::of_config(&config, &text.base, &environment, &redactor).await?
         }
     };
     let Some(found) = versions(&config, &facts)? else {

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use crate::text::secret::Redactor;
 
+use crate::render::page::Style;
+
 /// Columns used where the terminal does not tell its width: fits a review comment and most windows.
 const DEFAULT_WIDTH: usize = 100;
 /// Bounds on what `COLUMNS` may ask for.
@@ -37,6 +39,11 @@ impl Terminal {
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             width,
         }
+    }
+
+    /// How results are written.
+    pub fn style(self) -> Style {
+        Style { colour: self.stdout_color, width: self.width }
     }
 }
 

@@ -9,22 +9,23 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::Context;
 use crate::cli::output::live::{Live, Mode};
 use crate::cli::output::terminal;
-use crate::cli::shared::approvals::{self, ApprovalArgs};
+use crate::cli::shared::approvals;
+use crate::cli::shared::approvals::ApprovalArgs;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
+use crate::cli::shared::holder::holder;
 use crate::cli::shared::keys::SignArgs;
-use crate::cli::shared::state::{State, broken_journal, store_error};
+use crate::cli::shared::refusals::run_error;
+use crate::cli::shared::state::State;
 use crate::journal::{RunStatus, SystemClock};
 use crate::model::Address;
-use crate::run::{
-    self, Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome, RunError,
-};
-use crate::store::Holder;
+use crate::run::{Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome};
 use crate::text::secret::Redactor;
 use crate::world::{Environment, RealWorld};
+use crate::{run, text};
 
 /// How a run is carried out; shared by `apply` and `resume`.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,6 +34,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub parallelism: u16,
 
+    #[command(flatten)]
+    pub watch: WatchArgs,
+
+    #[command(flatten)]
+    pub approvals: ApprovalArgs,
+
+    #[command(flatten)]
+    pub sign: SignArgs,
+}
+
+/// How a run is shown and how long it may take; shared by all commands that carry one out.
+#[derive(clap::Args, Clone, Debug)]
+pub struct WatchArgs {
     /// One JSON object an event on stdout, instead of progress on stderr
     #[arg(long)]
     pub json: bool,
@@ -44,17 +58,11 @@ pub struct RunArgs {
     /// Pause the run after this long, as an interrupt would (10m, 1h30m)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
-
-    #[command(flatten)]
-    pub approvals: ApprovalArgs,
-
-    #[command(flatten)]
-    pub sign: SignArgs,
 }
 
-/// Begin, or go on.
+/// What is asked of a run.
 #[derive(Debug)]
-pub enum How {
+pub enum Opening {
     Start { plan_bytes: Vec<u8> },
     Resume,
     RollBack,
@@ -62,10 +70,10 @@ pub enum How {
 
 /// What is carried out, and with what.
 #[derive(Debug)]
-pub struct Carry<'a> {
+pub struct Execution<'a> {
     pub state: &'a State,
     pub job: Job,
-    pub how: How,
+    pub opening: Opening,
     pub base: PathBuf,
     pub environment: Environment,
     pub redactor: Redactor,
@@ -75,15 +83,16 @@ pub struct Carry<'a> {
 }
 
 /// Carries a run out until it ends or is interrupted.
-pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError> {
-    let Carry { state, job, mut how, base, environment, redactor, args, answers } = carry;
+pub async fn execute(execution: Execution<'_>, cx: &Context) -> Result<Exit, CommandError> {
+    let Execution { state, job, mut opening, base, environment, redactor, args, answers } =
+        execution;
     let deps = dependencies(state, &environment, redactor);
     let holder = holder(&environment);
     let mut approvals = args.approvals.gather(&job, &holder.who)?;
     let sign_key = args.sign.key()?;
-    let wanted = match how {
-        How::Start { .. } | How::Resume => RunStatus::Succeeded,
-        How::RollBack => RunStatus::RolledBack,
+    let wanted = match opening {
+        Opening::Start { .. } | Opening::Resume => RunStatus::Succeeded,
+        Opening::RollBack => RunStatus::RolledBack,
     };
     loop {
         let options = Options {
@@ -92,22 +101,22 @@ pub async fn carry(carry: Carry<'_>, cx: &Context) -> Result<Exit, CommandError>
             holder: holder.clone(),
             evidence: state.evidence(&job.run),
             base: base.clone(),
-            timeout: args.timeout,
+            timeout: args.watch.timeout,
             control: Control::default(),
             notices: None,
             approvals: approvals.clone(),
             answers: answers.clone(),
             sign_key: sign_key.clone(),
         };
-        let outcome = watched(&deps, options, &job, how, args, cx).await?;
+        let outcome = watched(&deps, options, &job, opening, args, cx).await?;
         if let Outcome::WaitingForApproval(steps) = &outcome
             && cx.terminal.interactive
-            && !args.json
+            && !args.watch.json
         {
             let said = approvals::ask(&job.plan, steps, &holder.who)?;
             if !said.is_empty() {
                 approvals.extend(said);
-                how = How::Resume;
+                opening = Opening::Resume;
                 continue;
             }
         }
@@ -120,7 +129,7 @@ async fn watched(
     deps: &Deps,
     mut options: Options,
     job: &Job,
-    how: How,
+    opening: Opening,
     args: &RunArgs,
     cx: &Context,
 ) -> Result<Outcome, CommandError> {
@@ -129,14 +138,15 @@ async fn watched(
     let watching = watch_signals(options.control.clone())?;
     let expected = job.plan.expected_ms.iter();
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
-    let mut live = Live::new(Mode::choose(args.json, args.quiet, cx.terminal), expected);
+    let mut live =
+        Live::new(Mode::choose(args.watch.json, args.watch.quiet, cx.terminal), expected);
     // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
     let (deps, job) = (deps.clone(), job.clone());
     let mut work = tokio::spawn(async move {
-        match how {
-            How::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
-            How::Resume => run::resume(&deps, options, &job).await,
-            How::RollBack => run::roll_back(&deps, options, &job).await,
+        match opening {
+            Opening::Start { plan_bytes } => run::start(&deps, options, &job, plan_bytes).await,
+            Opening::Resume => run::resume(&deps, options, &job).await,
+            Opening::RollBack => run::roll_back(&deps, options, &job).await,
         }
     });
     tokio::pin!(watching);
@@ -218,29 +228,6 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
     })
 }
 
-pub fn run_error(error: RunError) -> CommandError {
-    match error {
-        RunError::Store(error) => store_error(error),
-        RunError::Plan(error) => CommandError::new(Exit::Stale, miette::Report::new(error)),
-        RunError::Journal(broken) => broken_journal(&broken.run, &broken.to_string()),
-        RunError::Tampered { run, differing } => {
-            let report = miette::miette!(
-                code = "orthid::plan::tampered",
-                help = format!(
-                    "nothing was done. `orthid log {run}` shows the journal; find out who wrote to \
-                     the state store, then make the plan again and have it reviewed"
-                ),
-                "run {run} was changed in the state store:\n  {}",
-                differing.join("\n  ")
-            );
-            CommandError::new(Exit::Stale, report)
-        }
-        error @ (RunError::Graph(_) | RunError::Ended { .. }) => {
-            CommandError::from(miette::miette!("{error}"))
-        }
-    }
-}
-
 /// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the first.
 fn watch_signals(control: Control) -> Result<impl Future<Output = ()>, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -266,19 +253,6 @@ fn watch_signals(control: Control) -> Result<impl Future<Output = ()>, CommandEr
     })
 }
 
-/// `user@machine`, as far as it can be told.
-pub fn holder(environment: &Environment) -> Holder {
-    use std::os::unix::fs::MetadataExt;
-    let named = environment.var("USER").or(environment.var("LOGNAME")).map(str::to_owned);
-    // Services and jobs often have no name in their environment.
-    let numbered = || std::fs::metadata("/proc/self").ok().map(|own| format!("uid {}", own.uid()));
-    let user = named.or_else(numbered).unwrap_or_else(|| "somebody".to_owned());
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Holder { who: format!("{user}@{}", machine.trim()), pid: std::process::id() }
-}
-
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| format!("`{text}` is not a duration such as 10m or 1h30m"))?;
-    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
+fn duration(text: &str) -> Result<Duration, String> {
+    text::duration::parse(text).map(Duration::from_millis)
 }

@@ -1,27 +1,22 @@
-//! Wiring between plan files, the environment and the world: what every command that looks outside shares.
+//! The facts that a plan depends on: observed, or read from a recording.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::cli::shared::environment;
 use crate::cli::shared::error::CommandError;
-use crate::facts::Facts;
+use crate::cli::shared::exit::Exit;
+use crate::cli::shared::files::read_regular;
+use crate::facts::{Facts, recording};
+use crate::lang::Config;
 use crate::model::{DatabaseSpec, ReleaseSpec, Step, StepSpec};
 use crate::plan::{Authored, Plan};
 use crate::text::secret::Redactor;
-use crate::world::{self, Environment, StatusCommand, Wanted};
+use crate::world;
+use crate::world::{Environment, StatusCommand, Wanted};
 
-/// The invocation's environment, read once.
-pub fn environment() -> Environment {
-    let vars = std::env::vars_os().filter_map(|(name, value)| {
-        // A variable that is not UTF-8 is as good as unset.
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    });
-    Environment::new(vars.collect())
-}
-
-pub fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
-}
+/// Largest recording of facts, in bytes.
+const MAX_FACTS_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What a plan rests on, taken from where its steps say so.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +51,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Looks at the world. Nothing is changed.
+/// Observes what a plan's parts say. Nothing is changed.
 pub async fn observe(
     environment: &Environment,
     redactor: &Redactor,
@@ -89,7 +84,7 @@ fn wanted(subject: Subject<'_>) -> Wanted {
         }
     }
     Wanted {
-        observed_at: now().to_string(),
+        observed_at: environment::now().to_string(),
         base: base.to_owned(),
         release: release.cloned(),
         target: target.cloned(),
@@ -99,12 +94,34 @@ fn wanted(subject: Subject<'_>) -> Wanted {
     }
 }
 
-/// A path as it will be found again: relative to the working directory where it lies below it.
-pub fn shown(path: &Path) -> PathBuf {
-    let current = std::env::current_dir().unwrap_or_default();
-    match path.strip_prefix(&current) {
-        Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
-        Ok(below) => below.to_owned(),
-        Err(_) => path.to_owned(),
+/// Observes what a configuration rests on.
+pub async fn of_config(
+    config: &Config,
+    base: &Path,
+    environment: &Environment,
+    redactor: &Redactor,
+) -> Result<Facts, CommandError> {
+    let steps = config.validate_steps()?;
+    observe(environment, redactor, subject(config, base, &steps)).await
+}
+
+/// What a configuration depends on.
+pub fn subject<'a>(config: &'a Config, base: &'a Path, steps: &'a [Step]) -> Subject<'a> {
+    Subject {
+        base,
+        release: config.release.as_ref(),
+        target: config.upgrade.as_ref().map(|upgrade| &upgrade.to),
+        databases: &config.databases,
+        steps,
     }
+}
+
+/// Reads a recording that `orthid observe` made.
+pub fn read(path: &Path) -> Result<Facts, CommandError> {
+    let bytes = read_regular(path, MAX_FACTS_BYTES)
+        .map_err(|error| CommandError::io("read", path, &error))?;
+    recording::read(&bytes).map_err(|error| {
+        let report = miette::Report::new(error);
+        CommandError::new(Exit::Error, report.wrap_err(format!("cannot use {}", path.display())))
+    })
 }

@@ -3,7 +3,8 @@
 //! A folder's `*.hcl` files are one plan, merged; files named `*.vars.hcl` hold values for `--var-file` and are left
 //! out. Every read is bounded, of a regular file, and cannot leave the folder by `..`, an absolute path or a link.
 
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};

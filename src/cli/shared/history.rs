@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::cli::shared::state::State;
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::run::{self, Report, StoredRun};
+use crate::run;
+use crate::run::{Report, StoredRun};
 
 /// Runs that are looked at, newest first: older ones tell of another database.
 const RUNS: usize = 10;

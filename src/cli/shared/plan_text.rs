@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Context;
 use crate::cli::output::terminal;
+use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::files::{MAX_FILE_BYTES, PlanFiles, read_confined, read_regular};
 use crate::cli::shared::source_args::SourceArgs;
-use crate::graph;
 use crate::lang::{
-    self, Config, Diagnostics, Inputs, Inspection, RawValue, Source, VariableInput, VariableOrigin,
+    Config, Diagnostics, Inputs, Inspection, RawValue, Source, VariableInput, VariableOrigin,
 };
+use crate::{graph, lang};
 
 /// Prefix of environment variables that hold values of the plan's variables.
 const ENVIRONMENT_PREFIX: &str = "ORTHID_VAR_";

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::execute::run_error;
-use crate::cli::shared::exit::Exit;
+use crate::cli::shared::refusals::{run_error, store_error};
 use crate::journal::RunId;
 use crate::run::StoredRun;
-use crate::store::{self, Lease, RunSummary, Store, StoreError};
+use crate::store;
+use crate::store::{RunSummary, Store};
 
 /// The folder that belongs to orthid, in the working directory.
 const FOLDER: &str = ".orthid";
@@ -103,68 +103,4 @@ impl State {
         let summary = self.find_run(wanted).await?;
         StoredRun::load(&*self.store, summary).await.map_err(run_error)
     }
-}
-
-/// A store's refusal, with the exit code that scripts know it by and the way out.
-pub fn store_error(error: StoreError) -> CommandError {
-    let text = error.to_string();
-    match error {
-        StoreError::LeaseHeld(lease) => {
-            let report = miette::miette!(
-                code = "orthid::run::lease_held",
-                help = held_help(&lease),
-                "{text}"
-            );
-            CommandError::new(Exit::LeaseHeld, report)
-        }
-        StoreError::Fenced { .. } => {
-            let report = miette::miette!(
-                code = "orthid::run::fenced",
-                help = "another process took the run over, or its lease was ended by `orthid unlock`; \
-                        nothing was written since. `orthid status` shows how it stands",
-                "{text}"
-            );
-            CommandError::new(Exit::LeaseHeld, report)
-        }
-        StoreError::PlanConsumed { digest: _, run } => {
-            let report = miette::miette!(
-                code = "orthid::plan::consumed",
-                help = format!(
-                    "a plan applies at most once. See how that run ended with `orthid report {run}`; \
-                     to go on, make a new plan"
-                ),
-                "{text}"
-            );
-            CommandError::new(Exit::Stale, report)
-        }
-        StoreError::BrokenJournal { run, reason: _ } => broken_journal(&run, &text),
-        StoreError::NoSuchRun(_)
-        | StoreError::NoSuchLease(_)
-        | StoreError::NewerFormat { .. }
-        | StoreError::Refused(_)
-        | StoreError::Unavailable(_) => {
-            CommandError::from(miette::miette!(code = "orthid::store", "{text}"))
-        }
-    }
-}
-
-/// A journal that was damaged or written by somebody else. Nothing may be built on it.
-pub fn broken_journal(run: &RunId, text: &str) -> CommandError {
-    let report = miette::miette!(
-        code = "orthid::run::journal_broken",
-        help = format!(
-            "nothing was done. `orthid log {run}` shows what can be read of it; put the state store \
-             back from a copy, or undo by hand what the run did"
-        ),
-        "{text}"
-    );
-    CommandError::new(Exit::Stale, report)
-}
-
-fn held_help(lease: &Lease) -> String {
-    format!(
-        "wait for it to end. If its process is gone for good, the lease ends by itself at {}; \
-         `orthid unlock {}` ends it now",
-        lease.expires_at, lease.id
-    )
 }

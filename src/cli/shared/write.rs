@@ -1,9 +1,10 @@
 //! Files that commands write: whole or not there, whatever happens meanwhile.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::{fs, io};
 
 use crate::cli::shared::error::CommandError;
 
