@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use semver::{Version, VersionReq};
 
-use super::{Sources, Span};
+use crate::lang::scope::HopFilter;
+use crate::lang::{Sources, Span};
 use crate::model::{Address, DatabaseSpec, FileDigest, ReleaseSpec};
 
 /// What the caller knows besides the text.
@@ -106,15 +107,6 @@ pub struct Relaxation {
     pub span: Span,
 }
 
-/// To which hops of a path a step belongs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HopFilter {
-    #[default]
-    Every,
-    First,
-    Last,
-}
-
 /// A step block as written, before it is instantiated.
 #[derive(Clone, Debug)]
 pub struct StepBlock {
@@ -127,7 +119,7 @@ pub struct StepBlock {
     /// The `rollback` block's header, where there is one.
     pub rollback: Option<Span>,
     pub hops: HopFilter,
-    pub(super) block: super::syntax::Block,
+    pub(super) block: crate::lang::syntax::Block,
 }
 
 /// A plan's text, understood.
@@ -146,7 +138,7 @@ pub struct Config {
     /// The plan's own files and those that `file()` and `values` read, by digest.
     pub files: Vec<FileDigest>,
     pub sources: Sources,
-    pub(super) scope: super::scope::PlanScope,
+    pub(super) scope: crate::lang::scope::PlanScope,
 }
 
 impl Config {

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use super::{Code, Diagnostic, Diagnostics};
-
 /// The largest source that is looked at.
 pub const MAX_SOURCE_BYTES: usize = 64 << 20;
 
@@ -25,36 +23,6 @@ impl Source {
         let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
         let lines = std::iter::once(0).chain(starts).map(|at| at as u32).collect();
         Source { path: path.into(), text, lines }
-    }
-
-    /// Errors: not UTF-8, a NUL byte, or larger than [`MAX_SOURCE_BYTES`].
-    pub fn from_bytes(path: impl Into<String>, bytes: Vec<u8>) -> Result<Source, Diagnostics> {
-        let path = path.into();
-        if bytes.len() > MAX_SOURCE_BYTES {
-            let message = format!(
-                "the file is {} MiB; at most {} MiB are read",
-                bytes.len() >> 20,
-                MAX_SOURCE_BYTES >> 20
-            );
-            return Err(whole_file(path, "", 0, Diagnostic::new(Code::BudgetExceeded, message)));
-        }
-        let nul = bytes.iter().position(|b| *b == 0);
-        match (String::from_utf8(bytes), nul) {
-            (Ok(text), None) => Ok(Source::new(path, text)),
-            (Ok(text), Some(at)) => {
-                let diagnostic = Diagnostic::new(Code::NotUtf8, "the file contains a NUL byte")
-                    .help("a plan is plain UTF-8 text; is this the right file?");
-                Err(whole_file(path, &text, at, diagnostic))
-            }
-            (Err(error), _) => {
-                let at = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let diagnostic =
-                    Diagnostic::new(Code::NotUtf8, format!("byte {at} of the file is not UTF-8"))
-                        .help("save the file as UTF-8");
-                Err(whole_file(path, &text, at, diagnostic))
-            }
-        }
     }
 
     /// One-based line and column (in characters) of a byte offset.
@@ -77,14 +45,6 @@ impl Source {
     pub(super) fn line_count(&self) -> usize {
         self.lines.len()
     }
-}
-
-fn whole_file(path: String, text: &str, at: usize, diagnostic: Diagnostic) -> Diagnostics {
-    let at = at.min(text.len()) as u32;
-    let sources = Sources::new(vec![Source::new(path, text)]);
-    let mut diagnostics = Diagnostics::new(sources);
-    diagnostics.push(diagnostic.label(Span { file: 0, start: at, end: at }, "here"));
-    diagnostics
 }
 
 /// All sources of one plan; a [`Span`] names one by its position.
@@ -150,13 +110,5 @@ mod tests {
         let places: Vec<_> = [0, 2, 3, 4, 5, 7].map(|at| source.line_column(at)).into();
         assert_eq!(places, [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1)]);
         assert_eq!(source.line_range(2), 4..6);
-    }
-
-    #[test]
-    fn bytes_that_are_not_text_are_refused() {
-        for bytes in [&b"a = \xff"[..], b"a = \"\0\""] {
-            let errors = Source::from_bytes("bad.hcl", bytes.to_vec()).unwrap_err();
-            assert_eq!(errors.iter().map(|d| d.code).collect::<Vec<_>>(), [Code::NotUtf8]);
-        }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::diagnostic::shown;
-use super::syntax::{Expr, Kind, Name};
-use super::value::Number;
-use super::{Code, Diagnostic, Value};
+use crate::lang::diagnostic::shown;
+use crate::lang::syntax::{Expr, Kind, Name};
+use crate::lang::value::Number;
+use crate::lang::{Code, Diagnostic, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Type {

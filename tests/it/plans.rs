@@ -93,7 +93,7 @@ fn the_schema_refuses_what_the_language_refuses() {
 #[test]
 fn the_books_reference_is_made_from_the_schema() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference/language.md");
-    expect_file![page].assert_eq(&orthid::lang::reference::markdown());
+    expect_file![page].assert_eq(&orthid::lang::docs::reference::markdown());
 }
 
 #[test]

@@ -29,10 +29,10 @@ enum Format {
 pub fn run(args: Args) -> Result<Exit, CommandError> {
     let text = match args.format {
         Format::Json => {
-            let text = serde_json::to_string_pretty(&lang::json_schema::json_schema());
+            let text = serde_json::to_string_pretty(&lang::docs::json_schema::json_schema());
             text.expect("a JSON value prints as JSON") + "\n"
         }
-        Format::Markdown => lang::reference::markdown(),
+        Format::Markdown => lang::docs::reference::markdown(),
     };
     terminal::result(&text)?;
     Ok(Exit::Done)

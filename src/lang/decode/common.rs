@@ -1,7 +1,7 @@
 //! What every step takes: `depends_on`, `when`, `timeout`, `retry`, `on_failure`, `description`, `rollback`.
 
-use super::{Reader, attribute, block};
 use crate::lang::Value;
+use crate::lang::decode::{Reader, attribute, block};
 use crate::lang::eval::Eval;
 use crate::lang::syntax::Body;
 use crate::model::{Address, OnFailure, Residual, Retry, Rollback, StepKind};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reader, attribute, block, needed};
+use crate::lang::decode::{Reader, attribute, block, needed};
 use crate::lang::diagnostic::shown;
 use crate::lang::eval::{Eval, Leftover};
 use crate::lang::syntax::{Block, Body};
@@ -33,8 +33,9 @@ impl Reader<'_, '_> {
         captured: &mut BTreeSet<String>,
     ) -> Eval<HttpRequest> {
         let request = self.with_captures(captured, |reader| reader.read_request(block));
-        for attribute in
-            super::block(&block.body, "capture").into_iter().flat_map(|b| &b.body.attributes)
+        for attribute in crate::lang::decode::block(&block.body, "capture")
+            .into_iter()
+            .flat_map(|b| &b.body.attributes)
         {
             captured.insert(attribute.name.to_string());
         }

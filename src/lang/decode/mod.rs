@@ -4,6 +4,7 @@
 mod common;
 mod http;
 mod named;
+pub(super) mod paths;
 mod settings;
 mod steps;
 
@@ -11,15 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
-use super::diagnostic::shown;
-use super::eval::{Eval, Evaluator, Failed};
+use crate::lang::diagnostic::shown;
+use crate::lang::eval::{Eval, Evaluator, Failed};
+use crate::lang::syntax::{Attribute, Block, Body};
+use crate::lang::value::{Number, Reference};
+use crate::lang::{Code, Diagnostic, Span, Value};
+use crate::model::{Address, Arg};
 use crate::text::closest::closest;
 use crate::text::duration;
-
-use super::syntax::{Attribute, Block, Body};
-use super::value::{Number, Reference};
-use super::{Code, Diagnostic, Span, Value};
-use crate::model::{Address, Arg};
 
 /// The entries of an object, in order.
 type Entries = Vec<(String, Value)>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Reader;
+use crate::lang::decode::Reader;
 use crate::lang::diagnostic::shown;
 use crate::lang::eval::Eval;
 use crate::lang::syntax::Body;

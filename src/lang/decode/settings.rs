@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use semver::{Version, VersionReq};
 
-use super::{Reader, block, blocks, needed, parse_version};
 use crate::lang::config::{ChangelogConfig, Relaxation, UpgradeBlock};
+use crate::lang::decode::{Reader, block, blocks, needed, parse_version};
 use crate::lang::diagnostic::shown;
 use crate::lang::eval::{Eval, Failed};
 use crate::lang::schema::RULES;
@@ -34,7 +34,8 @@ pub(in crate::lang) fn upgrade(reader: &mut Reader, found: &Block) -> Eval<Upgra
     let body = &found.body;
     let from = reader.range(body, "from");
     let to = reader.version(body, "to");
-    let from_span = super::attribute(body, "from").map(|attribute| attribute.value.span);
+    let from_span =
+        crate::lang::decode::attribute(body, "from").map(|attribute| attribute.value.span);
     let (to_span, span) = (reader.span_of(body, "to"), found.span);
     let (from, to) = (from?, needed(to)?);
     Ok(UpgradeBlock { name: name_of(found)?, from, to, from_span, to_span, span })
@@ -136,7 +137,7 @@ impl Reader<'_, '_> {
         let Some(text) = self.text(body, name)? else { return Ok(None) };
         match VersionReq::parse(&text) {
             Ok(range) => Ok(Some(range)),
-            Err(_) if text == super::NOT_SET => Ok(None),
+            Err(_) if text == crate::lang::decode::NOT_SET => Ok(None),
             Err(error) => {
                 let message = format!("`{name}` is not a range of versions: {error}");
                 let help = if text.contains("||") {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use semver::Version;
 
-use super::{Common, Reader, attribute, block, blocks, needed};
+use crate::lang::decode::{Common, Reader, attribute, block, blocks, needed};
 use crate::lang::diagnostic::shown;
 use crate::lang::eval::{Eval, Failed};
 use crate::lang::syntax::{Block, Body};
@@ -46,7 +46,8 @@ pub(in crate::lang) fn step(
             common.rollback.get_or_insert_with(Rollback::default);
         }
         StepSpec::Run(_) if common.rollback.is_some() => {
-            let span = super::block(body, "rollback").map_or(block.span, |block| block.span);
+            let span =
+                crate::lang::decode::block(body, "rollback").map_or(block.span, |block| block.span);
             let diagnostic =
                 Diagnostic::new(Code::MissingAttribute, "`rollback` of a `run` step needs `undo`")
                     .label(span, "undone how?")
@@ -79,7 +80,9 @@ impl Reader<'_, '_> {
         const KEY_BYTES: usize = 32;
         for key in &keys {
             let decoded = base64::engine::general_purpose::STANDARD.decode(key);
-            if decoded.is_ok_and(|bytes| bytes.len() == KEY_BYTES) || key == super::NOT_SET {
+            if decoded.is_ok_and(|bytes| bytes.len() == KEY_BYTES)
+                || key == crate::lang::decode::NOT_SET
+            {
                 continue;
             }
             let message = format!("`{}` is not a public key", shown(key));
@@ -271,9 +274,10 @@ impl Reader<'_, '_> {
     }
 
     fn inside(&mut self, path: Option<String>, span: Span) -> Eval<Option<String>> {
-        match path.as_deref().map(crate::lang::load::outside) {
+        match path.as_deref().map(crate::lang::decode::paths::outside) {
             Some(true) => {
-                let diagnostic = crate::lang::load::path_escape(path.as_deref().unwrap_or(""));
+                let diagnostic =
+                    crate::lang::decode::paths::path_escape(path.as_deref().unwrap_or(""));
                 self.on.fail(diagnostic.label(span, "here"))
             }
             Some(false) | None => Ok(path),

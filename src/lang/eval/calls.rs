@@ -1,6 +1,6 @@
 //! Calls: of the functions that compute, and of those that the evaluator itself has to see to.
 
-use super::{Eval, Evaluator, Failed, Leftover, source_of, unknown};
+use crate::lang::eval::{Eval, Evaluator, Failed, Leftover, source_of, unknown};
 use crate::lang::scope::Moment;
 use crate::lang::syntax::Call;
 use crate::lang::{Code, Diagnostic, Span, Value, functions};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Eval, Evaluator};
+use crate::lang::eval::{Eval, Evaluator};
 use crate::lang::syntax::{For, Name};
 use crate::lang::value::{Deferred, Number, Reference};
 use crate::lang::{Code, Span, Value};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Eval, Evaluator, Leftover};
+use crate::lang::eval::{Eval, Evaluator, Leftover};
 use crate::lang::syntax::{For, Name, Splat, Step};
 use crate::lang::value::Reference;
 use crate::lang::{Code, Diagnostic, Span, Value};

@@ -7,18 +7,21 @@ mod deferred;
 mod loops;
 mod names;
 mod operators;
+mod residual;
 mod template;
 pub(super) mod unknown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::budget::{Budget, MAX_VALUE_DEPTH, MAX_VALUE_WEIGHT};
-use super::scope::Names;
-use super::syntax::{Expr, Kind, Name};
-use super::value::Number;
-use super::{Code, Diagnostic, Span, Value};
+use crate::lang::budget::{Budget, MAX_VALUE_DEPTH, MAX_VALUE_WEIGHT};
+use crate::lang::scope::Names;
+use crate::lang::syntax::{Expr, Kind, Name};
+use crate::lang::value::Number;
+use crate::lang::{Code, Diagnostic, Span, Value};
+
 pub(super) use deferred::{Leftover, source_of};
+pub use residual::{ResidualError, eval_condition, eval_residual, eval_value, quoted};
 
 /// An error was reported; there is no value.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,13 @@ impl<'a> Evaluator<'a> {
             self.found.push(diagnostic);
         }
         Err(Failed)
+    }
+
+    /// The value, where there is one; what is wrong goes into `found`.
+    pub fn eval_into(&mut self, expr: &Expr, found: &mut Vec<Diagnostic>) -> Option<Value> {
+        let value = self.eval(expr);
+        found.append(&mut self.found);
+        value.ok()
     }
 
     pub fn eval(&mut self, expr: &Expr) -> Eval<Value> {
@@ -148,7 +158,7 @@ impl<'a> Evaluator<'a> {
             };
             if let Some(first) = places.insert(key.clone(), key_expr.span) {
                 let message =
-                    format!("the key `{}` is given twice", super::diagnostic::shown(&key));
+                    format!("the key `{}` is given twice", crate::lang::diagnostic::shown(&key));
                 self.found.push(
                     Diagnostic::new(Code::DuplicateName, message)
                         .label(key_expr.span, "given again here")
@@ -216,7 +226,7 @@ impl<'a> Evaluator<'a> {
         known: impl Iterator<Item = &'k Arc<str>>,
         span: Span,
     ) -> Eval<Value> {
-        let message = format!("the object has no `{}`", super::diagnostic::shown(key));
+        let message = format!("the object has no `{}`", crate::lang::diagnostic::shown(key));
         let diagnostic = Diagnostic::new(Code::UnknownReference, message).label(span, "not there");
         self.fail(diagnostic.suggest(key, known.map(|key| &**key)))
     }

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::deferred::{Leftover, step_source};
-use super::unknown::{
+use crate::lang::diagnostic::shown;
+use crate::lang::eval::deferred::{Leftover, step_source};
+use crate::lang::eval::unknown::{
     HOP_NAMES, ROOTS, unknown_member, unknown_output, unknown_root, unknown_step,
 };
-use super::{Eval, Evaluator, Failed};
-use crate::lang::config::HopFilter;
-use crate::lang::diagnostic::shown;
-use crate::lang::scope::{Instances, Moment, Names};
+use crate::lang::eval::{Eval, Evaluator, Failed};
+use crate::lang::scope::{HopFilter, Instances, Moment, Names};
 use crate::lang::syntax::{Expr, Kind, Name};
 use crate::lang::value::{Deferred, Reference};
 use crate::lang::{Code, Diagnostic, Span, Value};

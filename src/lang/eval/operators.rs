@@ -1,7 +1,7 @@
 //! Operators. `&&` and `||` do not look at their right side where the left one decides.
 
-use super::deferred::Leftover;
-use super::{Eval, Evaluator};
+use crate::lang::eval::deferred::Leftover;
+use crate::lang::eval::{Eval, Evaluator};
 use crate::lang::syntax::{Binary, Expr, Unary};
 use crate::lang::value::Number;
 use crate::lang::{Code, Diagnostic, Span, Value};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::deferred::{Leftover, write_escaped, write_quoted};
-use super::{Eval, Evaluator, Failed};
+use crate::lang::eval::deferred::{Leftover, write_escaped, write_quoted};
+use crate::lang::eval::{Eval, Evaluator, Failed};
 use crate::lang::syntax::{Part, PartFor, PartIf};
 use crate::lang::value::Reference;
 use crate::lang::{Code, Diagnostic, Span, Value};

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::Line;
-use super::token::{Kind, Token};
+use crate::lang::fmt::line::Line;
+use crate::lang::fmt::token::{Kind, Token};
 
 pub(super) fn align(lines: &mut [Line<'_>]) {
     for chain in chains(lines, |line| assignment(&line.tokens)) {

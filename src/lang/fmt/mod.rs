@@ -8,16 +8,24 @@
 //! Must not: know what any name means.
 
 mod align;
+mod line;
 mod spacing;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
-use token::{Kind, Token};
+use token::Kind;
+use token::Token;
 
-use super::syntax;
-use super::{Code, Diagnostic, Diagnostics, Source, Sources, Span};
+use crate::lang::Code;
+use crate::lang::Diagnostic;
+use crate::lang::Diagnostics;
+use crate::lang::Source;
+use crate::lang::Sources;
+use crate::lang::Span;
+use crate::lang::fmt::line::Line;
+use crate::lang::syntax;
 
 const INDENT: usize = 2;
 
@@ -49,15 +57,6 @@ pub fn format(source: &Source) -> Result<String, Diagnostics> {
             Err(diagnostics)
         }
     }
-}
-
-/// A line of output: its tokens, and how many blanks stand before each.
-struct Line<'a> {
-    tokens: Vec<Token<'a>>,
-    /// Blanks before each token; that before the first is the indentation.
-    before: Vec<usize>,
-    /// A blank line stands before this one.
-    apart: bool,
 }
 
 fn layout(tokens: &[Token<'_>]) -> String {

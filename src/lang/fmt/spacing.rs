@@ -1,7 +1,7 @@
 //! Blanks inside a line: one or none between any two tokens.
 
-use super::Line;
-use super::token::{Kind, Token};
+use crate::lang::fmt::line::Line;
+use crate::lang::fmt::token::{Kind, Token};
 
 /// An open bracket and what has to be known of what stands in it.
 struct Bracket {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::value::Number;
 
 const G: Group = Group::Collections;

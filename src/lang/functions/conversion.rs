@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Arguments, Function, Group, Made, Run, Special, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{
+    Arguments, Function, Group, Made, Run, Special, Wrong, row,
+};
 
 const G: Group = Group::Types;
 const O: Group = Group::Outside;

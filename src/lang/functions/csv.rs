@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 
 pub(super) fn functions() -> Vec<Function> {
     vec![row(

@@ -3,8 +3,8 @@
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 
 const G: Group = Group::Dates;
 

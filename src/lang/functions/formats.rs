@@ -1,7 +1,7 @@
 //! `format` and `formatlist`: the verbs of Terraform's.
 
-use super::{Arguments, Made, Wrong};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Made, Wrong};
 use crate::lang::value::Number;
 
 pub(super) fn format(a: &Arguments) -> Made {

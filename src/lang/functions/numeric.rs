@@ -1,7 +1,7 @@
 //! Numbers.
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::value::Number;
 
 const G: Group = Group::Numbers;

@@ -1,6 +1,6 @@
 //! File paths as text: nothing is looked up.
 
-use super::{Arguments, Function, Group, Made, Run, row};
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, row};
 
 const G: Group = Group::Strings;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use regex::RegexBuilder;
 
-use super::{Arguments, Made, Wrong};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Made, Wrong};
 
 /// Compiled size of a regular expression.
 const MAX_REGEX_BYTES: usize = 1 << 20;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::collections::distinct_items;
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::collections::distinct_items;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 
 const G: Group = Group::Sets;
 

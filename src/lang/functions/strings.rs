@@ -1,7 +1,8 @@
 //! Strings. Positions and lengths are in characters, not bytes.
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, formats, patterns, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
+use crate::lang::functions::{formats, patterns};
 
 const G: Group = Group::Strings;
 

@@ -2,8 +2,8 @@
 
 use semver::{Version, VersionReq};
 
-use super::{Arguments, Function, Group, Made, Run, Wrong, row};
 use crate::lang::Value;
+use crate::lang::functions::function::{Arguments, Function, Group, Made, Run, Wrong, row};
 
 const G: Group = Group::Versions;
 

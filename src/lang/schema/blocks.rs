@@ -1,28 +1,8 @@
 //! Every block there is: its attributes, its inner blocks, and a line of documentation on each.
 
-use super::http::{PROBE_BEFORE, PROBE_REQUEST, REQUEST};
-use super::{AttributeSchema, BlockSchema, Labels, Ty};
-
-pub(super) const fn required(name: &'static str, ty: Ty, doc: &'static str) -> AttributeSchema {
-    AttributeSchema { name, ty, required: true, doc }
-}
-
-pub(super) const fn optional(name: &'static str, ty: Ty, doc: &'static str) -> AttributeSchema {
-    AttributeSchema { name, ty, required: false, doc }
-}
-
-/// A block of nothing, for `..BLOCK`.
-pub(super) const BLOCK: BlockSchema = BlockSchema {
-    name: "",
-    doc: "",
-    labels: Labels::None,
-    attributes: &[],
-    blocks: &[],
-    open: None,
-    many: false,
-    step: false,
-    required: false,
-};
+use crate::lang::schema::http::{PROBE_BEFORE, PROBE_REQUEST, REQUEST};
+use crate::lang::schema::rows::{BLOCK, optional, required};
+use crate::lang::schema::{AttributeSchema, BlockSchema, Labels, Ty};
 
 /// Attributes that every step takes.
 pub const STEP_ATTRIBUTES: &[AttributeSchema] = &[

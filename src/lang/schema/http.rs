@@ -1,7 +1,7 @@
 //! The blocks of HTTP requests, in smoke tests and probes.
 
-use super::blocks::{BLOCK, optional, required};
-use super::{AttributeSchema, BlockSchema, Labels, Ty};
+use crate::lang::schema::rows::{BLOCK, optional, required};
+use crate::lang::schema::{AttributeSchema, BlockSchema, Labels, Ty};
 
 const JWT: BlockSchema = BlockSchema {
     name: "jwt",

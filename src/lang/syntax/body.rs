@@ -1,9 +1,9 @@
 //! Files and block bodies: attributes and blocks, one a line, with recovery after an error.
 
-use super::ast::{Attribute, Block, Body, Label, Name};
-use super::parser::{Parsed, Parser};
 use crate::lang::budget::{MAX_BLOCKS, MAX_NAMES};
 use crate::lang::diagnostic::{MAX_DIAGNOSTICS, shown};
+use crate::lang::syntax::ast::{Attribute, Block, Body, Label, Name};
+use crate::lang::syntax::parser::{Parsed, Parser};
 use crate::lang::{Code, Diagnostic, Span};
 
 /// More blocks than this within blocks is no plan.
@@ -110,7 +110,7 @@ impl<'a> Parser<'a> {
                         .help("attributes are written `name = value`"),
                 ));
             }
-            Some(_) if self.rest().starts_with(super::parser::is_name_start) => {
+            Some(_) if self.rest().starts_with(crate::lang::syntax::parser::is_name_start) => {
                 return self.block(body, name, span, level);
             }
             _ => {
@@ -203,7 +203,7 @@ impl<'a> Parser<'a> {
         }
         let quoted = self.quoted()?;
         match quoted.kind {
-            super::ast::Kind::Literal(crate::lang::Value::String(text)) => {
+            crate::lang::syntax::ast::Kind::Literal(crate::lang::Value::String(text)) => {
                 Ok(Label { text, span: quoted.span })
             }
             _ => {
@@ -250,7 +250,7 @@ impl<'a> Parser<'a> {
     /// Does a broken item end with the line, with so many of its braces and brackets open?
     fn may_end_item(&self, braces: usize, brackets: usize) -> bool {
         let next = &self.text[self.pos + 1..self.end];
-        if next.starts_with(super::parser::is_name_start) {
+        if next.starts_with(crate::lang::syntax::parser::is_name_start) {
             return true;
         }
         braces == 0 && (brackets == 0 || looks_like_item(next))
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
 /// Does a line begin as an attribute or a block does?
 fn looks_like_item(line: &str) -> bool {
     let line = line.split('\n').next().unwrap_or("").trim_start();
-    let name = line.find(|c| !super::parser::is_name_part(c)).unwrap_or(line.len());
+    let name = line.find(|c| !crate::lang::syntax::parser::is_name_part(c)).unwrap_or(line.len());
     let rest = line[name..].trim_start();
     let assigns = rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>");
     name > 0 && (assigns || rest.starts_with('{'))

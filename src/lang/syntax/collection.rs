@@ -1,8 +1,8 @@
 //! Lists, objects and the `for` expressions that make them.
 
-use super::ast::{Expr, For, Kind, Name};
-use super::parser::{Parsed, Parser};
 use crate::lang::budget::MAX_NAMES;
+use crate::lang::syntax::ast::{Expr, For, Kind, Name};
+use crate::lang::syntax::parser::{Parsed, Parser};
 use crate::lang::{Code, Diagnostic, Value};
 
 impl<'a> Parser<'a> {

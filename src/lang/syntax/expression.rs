@@ -1,7 +1,7 @@
 //! Expressions: precedence climbing over the operators, then the terms.
 
-use super::ast::{Binary, Call, Expr, Kind, Name, Splat, Step, Unary};
-use super::parser::{Parsed, Parser};
+use crate::lang::syntax::ast::{Binary, Call, Expr, Kind, Name, Splat, Step, Unary};
+use crate::lang::syntax::parser::{Parsed, Parser};
 use crate::lang::value::Number;
 use crate::lang::{Code, Diagnostic, Value};
 
@@ -280,7 +280,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.pos += len;
-        if self.rest().starts_with(super::parser::is_name_start) {
+        if self.rest().starts_with(crate::lang::syntax::parser::is_name_start) {
             let name = self.found_here();
             let text = format!("{}{}", &self.text[start..self.pos], name.trim_matches('`'));
             let diagnostic = Diagnostic::new(Code::Syntax, format!("`{text}` is not a number"))

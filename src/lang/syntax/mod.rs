@@ -8,6 +8,7 @@ mod ast;
 mod body;
 mod collection;
 mod expression;
+pub(in crate::lang) mod names;
 mod parser;
 mod template;
 
@@ -16,7 +17,7 @@ pub use ast::{
     Step, Unary,
 };
 
-use super::{Diagnostic, Source};
+use crate::lang::{Diagnostic, Source};
 
 /// The body of a source, as much of it as can be read, with everything that can't be.
 pub fn parse_body(source: &Source, file: u32) -> (Body, Vec<Diagnostic>) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::ast::{Expr, Kind, Name};
 use crate::lang::diagnostic::shown;
+use crate::lang::syntax::ast::{Expr, Kind, Name};
 use crate::lang::{Code, Diagnostic, Span};
 
 /// Expressions within expressions, blocks within blocks, unary chains and templates all count.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ast::{Expr, Kind, Part, PartFor, PartIf};
-use super::parser::{Parsed, Parser};
+use crate::lang::syntax::ast::{Expr, Kind, Part, PartFor, PartIf};
+use crate::lang::syntax::parser::{Parsed, Parser};
 use crate::lang::{Code, Diagnostic, Span, Value};
 
 /// Where a template ends, and how its text is read.

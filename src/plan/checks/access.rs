@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::facts::Permission;
 use crate::model::rights::{self, Right};
 use crate::plan::Level;

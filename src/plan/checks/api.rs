@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::plan::Level;
 use crate::plan::diff::Manifest;
 

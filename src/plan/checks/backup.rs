@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::model::{Address, StepSpec};
 use crate::plan::Level;
 use crate::text::bytes::bytes;

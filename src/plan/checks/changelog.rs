@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::model::{Hop, HopKind};
 use crate::path::{ChangelogEntry, Deprecation};
 use crate::plan::Level;

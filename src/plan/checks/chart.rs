@@ -2,8 +2,9 @@
 
 use semver::Version;
 
+use super::check::Check;
 use super::helm_range::HelmRange;
-use super::{Check, Report, Subject};
+use super::report::{Report, Subject};
 use crate::model::StepKind;
 use crate::plan::Level;
 use crate::plan::diff::scaled_by;

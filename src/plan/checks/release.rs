@@ -2,7 +2,8 @@
 
 use semver::Version;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::facts::ReleaseFacts;
 use crate::model::VersionOf;
 use crate::plan::Level;

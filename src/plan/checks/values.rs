@@ -1,6 +1,7 @@
 //! What becomes of the release's values.
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::plan::Level;
 
 /// How many names a finding lists.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Check, Report, Subject};
+use super::check::Check;
+use super::report::{Report, Subject};
 use crate::facts::ReleaseFacts;
 use crate::plan::diff::{lookup, pod_spec, scaled_by};
 use crate::plan::{Level, ObjectRef};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Picture, Rollback};
+use super::picture::{Picture, Rollback};
 
 pub(super) fn draw(picture: &Picture) -> String {
     let mut out = String::from(

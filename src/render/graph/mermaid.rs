@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Picture, Rollback};
+use super::picture::{Picture, Rollback};
 use crate::model::Look;
 
 pub(super) fn draw(picture: &Picture) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::layout::{Layout, Place, layered};
-use super::{Picture, Rollback};
+use super::picture::{Picture, Rollback};
 
 const CHAR_WIDTH: f64 = 7.3;
 const PADDING: f64 = 14.0;

@@ -1,16 +1,17 @@
 //! What holds between blocks: names that stand for something, and blocks that need each other.
 
-use super::decode::{self, Settings};
-use super::diagnostic::{MAX_DIAGNOSTICS, shown};
-use super::scope::PlanScope;
-use super::syntax::{self, Block, Body, Expr};
-use super::{Code, Diagnostic, Value, schema};
+use crate::lang::check::names;
+use crate::lang::decode::Settings;
+use crate::lang::diagnostic::{MAX_DIAGNOSTICS, shown};
+use crate::lang::scope::PlanScope;
+use crate::lang::syntax::{Block, Body, Expr};
+use crate::lang::{Code, Diagnostic, Value, decode, schema, syntax};
 use crate::text::closest::closest;
 
 /// Misspelt names anywhere, also where nothing would compute them.
-pub(super) fn references(body: &Body, plan: &PlanScope, found: &mut Vec<Diagnostic>) {
+pub(in crate::lang) fn references(body: &Body, plan: &PlanScope, found: &mut Vec<Diagnostic>) {
     for expr in plan.locals.exprs() {
-        super::references::check(expr, plan, &mut |diagnostic| found.push(diagnostic));
+        names::check(expr, plan, &mut |diagnostic| found.push(diagnostic));
     }
     for block in &body.blocks {
         if found.len() >= MAX_DIAGNOSTICS {
@@ -25,7 +26,7 @@ pub(super) fn references(body: &Body, plan: &PlanScope, found: &mut Vec<Diagnost
 }
 
 /// Blocks that another needs, and a target that lies ahead.
-pub(super) fn needs(body: &Body, settings: &Settings, found: &mut Vec<Diagnostic>) {
+pub(in crate::lang) fn needs(body: &Body, settings: &Settings, found: &mut Vec<Diagnostic>) {
     let first = |kind: &str| decode::block(body, kind);
     if let Some(upgrade) = &settings.upgrade {
         found.extend(Settings::check_direction(upgrade));
@@ -45,7 +46,11 @@ pub(super) fn needs(body: &Body, settings: &Settings, found: &mut Vec<Diagnostic
 }
 
 /// `hops` is a word that is written out, in a plan that has hops.
-pub(super) fn hops(hops: &syntax::Attribute, has_upgrade: bool, found: &mut Vec<Diagnostic>) {
+pub(in crate::lang) fn hops(
+    hops: &syntax::Attribute,
+    has_upgrade: bool,
+    found: &mut Vec<Diagnostic>,
+) {
     let word = match &hops.value.kind {
         syntax::Kind::Literal(Value::String(word)) => word.to_string(),
         _ => String::new(),
@@ -80,7 +85,7 @@ fn names_in(
         let is_names = ty.is_some() || schema.open.is_some();
         if is_names && ty != Some(schema::Ty::TypeConstraint) {
             let value: &Expr = &attribute.value;
-            super::references::check(value, plan, &mut |diagnostic| found.push(diagnostic));
+            names::check(value, plan, &mut |diagnostic| found.push(diagnostic));
         }
     }
     for inner in &block.body.blocks {

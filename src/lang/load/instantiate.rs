@@ -6,15 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::budget::{Budget, MAX_STEPS};
-use super::config::StepBlock;
-use super::decode::{self, Common, Reader, attribute};
-use super::diagnostic::MAX_DIAGNOSTICS;
-use super::eval::{Eval, Evaluator, Failed};
-use super::locals::{self, Which};
-use super::scope::{Instances, Moment, Names, PathScope, PlanScope};
-use super::syntax::{Attribute, Name};
-use super::{Code, Config, Diagnostic, Diagnostics, Value};
+use crate::lang::budget::{Budget, MAX_STEPS};
+use crate::lang::config::StepBlock;
+use crate::lang::decode::{Common, Reader, attribute};
+use crate::lang::diagnostic::MAX_DIAGNOSTICS;
+use crate::lang::eval::{Eval, Evaluator, Failed};
+use crate::lang::scope::{Instances, Moment, Names, PathScope, PlanScope, Which};
+use crate::lang::syntax::{Attribute, Name};
+use crate::lang::{Code, Config, Diagnostic, Diagnostics, Value, decode};
 use crate::model::{Address, Hop, Step};
 
 type Files<'a> = &'a dyn Fn(&str) -> Result<String, Diagnostic>;
@@ -92,7 +91,7 @@ impl Config {
 }
 
 /// What became of the step blocks.
-pub(super) struct Instantiated {
+pub(in crate::lang) struct Instantiated {
     pub steps: Vec<Step>,
     /// Blocks, by position, of which a step could not be made.
     pub unread: BTreeSet<usize>,
@@ -100,7 +99,7 @@ pub(super) struct Instantiated {
 }
 
 /// Instantiates every block. Of what failed there is no step.
-pub(super) fn steps(
+pub(in crate::lang) fn steps(
     plan: &PlanScope,
     blocks: &[StepBlock],
     mut path: PathScope,
@@ -124,7 +123,7 @@ pub(super) fn steps(
         let mut locals = early.clone();
         plan.locals.compute(Which::Late, &mut locals, |values, expr| {
             let mut evaluator = Evaluator::new(at_hop(plan, values, &path, hop), &budget, files);
-            locals::run(&mut evaluator, expr, &mut found)
+            evaluator.eval_into(expr, &mut found)
         });
         for ((at, block), entries) in blocks.iter().enumerate().zip(entries) {
             let address = path.address(&block.address, hop);
@@ -176,7 +175,7 @@ fn early_locals(plan: &PlanScope, budget: &Budget, files: Files) -> BTreeMap<Nam
             captures: None,
             moment: Moment::Early,
         };
-        Evaluator::new(names, budget, files).eval(expr)
+        Evaluator::new(names, budget, files).eval(expr).ok()
     });
     values
 }
@@ -265,7 +264,7 @@ fn for_each(on: &mut Evaluator, attribute: &Attribute) -> Eval<Vec<(Value, Value
                 };
                 if !seen.insert(key.clone()) {
                     let message =
-                        format!("`for_each` has `{}` twice", super::diagnostic::shown(key));
+                        format!("`for_each` has `{}` twice", crate::lang::diagnostic::shown(key));
                     let diagnostic =
                         Diagnostic::new(Code::DuplicateName, message).label(span, "here");
                     return on.fail(diagnostic.help("`toset(list)` leaves repetitions out"));

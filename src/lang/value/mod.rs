@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{Address, Arg, Residual};
+
 pub use number::Number;
 
 /// As much text as counts like one value.

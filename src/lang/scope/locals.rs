@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 
 use foldhash::HashMap;
 
-use super::budget::MAX_NAMES;
-use super::eval::{Evaluator, Failed};
-use super::references::{self, Path};
-use super::syntax::{Body, Expr, Name};
-use super::{Code, Diagnostic, Span, Value};
+use crate::lang::budget::MAX_NAMES;
+use crate::lang::diagnostic::shown;
+use crate::lang::syntax::names;
+use crate::lang::syntax::names::Path;
+use crate::lang::syntax::{Body, Expr, Name};
+use crate::lang::{Code, Diagnostic, Span, Value};
 use crate::model::StepKind;
 
 /// Every local of a plan.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Locals {
+pub(in crate::lang) struct Locals {
     entries: Vec<Local>,
     index: HashMap<Name, usize>,
     /// Positions, each after those that it names. What is in a cycle is not in it.
@@ -31,7 +32,7 @@ struct Local {
 
 /// Which locals to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(in crate::lang) enum Which {
     /// Those that rest on variables alone.
     Early,
     Late,
@@ -60,7 +61,7 @@ impl Locals {
                 found.push(
                     Diagnostic::new(
                         Code::DuplicateName,
-                        format!("`{}` is given twice", super::diagnostic::shown(&name)),
+                        format!("`{}` is given twice", crate::lang::diagnostic::shown(&name)),
                     )
                     .label(span, "given again here")
                     .label(before, "first given here"),
@@ -84,7 +85,7 @@ impl Locals {
 
     fn put_in_order(&mut self, found: &mut Vec<Diagnostic>) {
         let paths: Vec<Vec<Path>> =
-            self.entries.iter().map(|local| references::of(&local.expr).paths).collect();
+            self.entries.iter().map(|local| names::of(&local.expr).paths).collect();
         let mut names: Vec<Vec<usize>> = paths.iter().map(|paths| self.named_by(paths)).collect();
         for named in &mut names {
             named.sort_unstable();
@@ -137,7 +138,7 @@ impl Locals {
                     .iter()
                     .map(|at| format!("local.{}", self.entries[*at].name))
                     .collect();
-                found.push(references::cycle_diagnostic(&cycle, self.entries[at].span));
+                found.push(cycle_diagnostic(&cycle, self.entries[at].span));
             }
         }
     }
@@ -147,7 +148,7 @@ impl Locals {
         &self,
         which: Which,
         values: &mut BTreeMap<Name, Option<Value>>,
-        mut evaluator: impl FnMut(&BTreeMap<Name, Option<Value>>, &Expr) -> Result<Value, Failed>,
+        mut evaluate: impl FnMut(&BTreeMap<Name, Option<Value>>, &Expr) -> Option<Value>,
     ) {
         for local in &self.entries {
             if which == Which::Early && !local.late {
@@ -157,7 +158,7 @@ impl Locals {
         for at in &self.order {
             let local = &self.entries[*at];
             if local.late == (which == Which::Late) {
-                let value = evaluator(values, &local.expr).ok();
+                let value = evaluate(values, &local.expr);
                 values.insert(local.name.clone(), value);
             }
         }
@@ -181,13 +182,24 @@ impl Locals {
     }
 }
 
-/// So that an evaluator's lifetime need not be named where locals are computed.
-pub(super) fn run(
-    evaluator: &mut Evaluator,
-    expr: &Expr,
-    found: &mut Vec<Diagnostic>,
-) -> Result<Value, Failed> {
-    let value = evaluator.eval(expr);
-    found.append(&mut evaluator.found);
-    value
+/// `a → b → a`, shortened in the middle.
+pub(in crate::lang) fn cycle(names: &[String]) -> String {
+    const HEAD: usize = 6;
+    const TAIL: usize = 2;
+    let mut parts: Vec<String> = names.iter().map(|name| shown(name)).collect();
+    if parts.len() > HEAD + TAIL + 1 {
+        let left_out = parts.len() - HEAD - TAIL;
+        parts.splice(HEAD..HEAD + left_out, [format!("… {left_out} more …")]);
+    }
+    if let Some(first) = names.first() {
+        parts.push(shown(first));
+    }
+    parts.join(" → ")
+}
+
+/// A cycle as a diagnostic.
+pub(in crate::lang) fn cycle_diagnostic(names: &[String], place: Span) -> Diagnostic {
+    Diagnostic::new(Code::DependencyCycle, format!("these name each other: {}", cycle(names)))
+        .label(place, "part of the cycle")
+        .help("break the cycle: one of them must not name the next")
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::budget::Budget;
-use super::eval::{Evaluator, source_of};
-use super::scope::{Moment, Names, PathScope, PlanScope, ReadOutput};
-use super::{Code, Diagnostic, Value, syntax};
+use crate::lang::budget::Budget;
+use crate::lang::eval::{Evaluator, source_of};
+use crate::lang::scope::{Moment, Names, PathScope, PlanScope, ReadOutput};
+use crate::lang::{Code, Diagnostic, Value, syntax};
 use crate::model::Residual;
 
 /// Why a residual gives no value. The message names variables and steps, never a value.

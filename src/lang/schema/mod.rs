@@ -5,6 +5,7 @@
 
 mod blocks;
 mod http;
+mod rows;
 
 pub use blocks::{FILE, RULES, STEP_ATTRIBUTES};
 

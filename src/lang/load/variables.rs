@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::budget::Budget;
-use super::config::{Inputs, RawValue, VariableInput, VariableOrigin};
-use super::decode::{Reader, attribute, blocks};
-use super::diagnostic::shown;
-use super::eval::{Eval, Evaluator, Failed};
-use super::scope::{Moment, Names, PathScope, PlanScope};
-use super::syntax::{self, Block, Expr};
-use super::types::Type;
-use super::value::Deferred;
-use super::{Code, Diagnostic, Source, Value};
+use crate::lang::budget::Budget;
+use crate::lang::config::{Inputs, RawValue, VariableInput, VariableOrigin};
+use crate::lang::decode::{Reader, attribute, blocks};
+use crate::lang::diagnostic::shown;
+use crate::lang::eval::{Eval, Evaluator, Failed};
+use crate::lang::scope::{Moment, Names, PathScope, PlanScope};
+use crate::lang::syntax::{Block, Expr};
+use crate::lang::types::Type;
+use crate::lang::value::Deferred;
+use crate::lang::{Code, Diagnostic, Source, Value, syntax};
 use crate::text::closest::closest;
 
 /// The file number of texts that are no files of the plan.
@@ -32,7 +32,7 @@ struct Variable<'b> {
 }
 
 /// Values of all variables, into the plan's names. What failed is none there.
-pub(super) fn resolve(
+pub(in crate::lang) fn resolve(
     blocks: &[&Block],
     inputs: &Inputs,
     plan: &mut PlanScope,
@@ -323,7 +323,7 @@ fn validate(
 /// What is not a value that is written out.
 pub fn variable_file(
     source: Source,
-) -> Result<BTreeMap<String, VariableInput>, super::Diagnostics> {
+) -> Result<BTreeMap<String, VariableInput>, crate::lang::Diagnostics> {
     let from = VariableOrigin::File(source.path.clone());
     let (body, mut found) = syntax::parse_body(&source, 0);
     let empty = PlanScope::default();
@@ -355,7 +355,7 @@ pub fn variable_file(
             );
         }
     }
-    let mut diagnostics = super::Diagnostics::new(super::Sources::new(vec![source]));
+    let mut diagnostics = crate::lang::Diagnostics::new(crate::lang::Sources::new(vec![source]));
     found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     diagnostics.into_result(values)
 }

@@ -9,7 +9,7 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
-use super::{Diagnostic, Diagnostics, Label, Severity, Source, Span};
+use crate::lang::{Diagnostic, Diagnostics, Label, Severity, Source, Span};
 use crate::text::safe;
 
 /// Lines longer than this are shown through a window.

@@ -2,12 +2,19 @@
 //!
 //! Must not: print. [`Diagnostics::render`] gives text; the caller decides where it goes.
 
+mod code;
+mod drawing;
+mod unreadable;
+
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{Code, Sources, Span};
+use crate::lang::{Sources, Span};
 use crate::text::closest::closest;
-use crate::text::safe::{self, shortened};
+use crate::text::safe;
+use crate::text::safe::shortened;
+
+pub use code::Code;
 
 /// More than this many are counted, not kept: nobody reads the hundredth, and hostile input makes millions.
 pub const MAX_DIAGNOSTICS: usize = 100;
@@ -179,7 +186,7 @@ fn printable(text: &str) -> String {
 }
 
 /// A name as it is quoted in a message: shortened, so that the message stays readable.
-pub(super) fn shown(name: &str) -> String {
+pub(in crate::lang) fn shown(name: &str) -> String {
     const LONGEST: usize = 60;
     shortened(name, LONGEST)
 }

@@ -1,9 +1,10 @@
-//! The reference of blocks and attributes, as the book prints it: made from [`schema`](super::schema), so that it can't
+//! The reference of blocks and attributes, as the book prints it: made from [`schema`](crate::lang::schema), so that it can't
 //! say anything else.
 
 use std::fmt::Write;
 
-use super::schema::{self, AttributeSchema, BlockSchema, Labels, STEP_ATTRIBUTES, Ty};
+use crate::lang::schema;
+use crate::lang::schema::{AttributeSchema, BlockSchema, Labels, STEP_ATTRIBUTES, Ty};
 use crate::model::StepKind;
 
 /// The page `book/src/reference/language.md`.

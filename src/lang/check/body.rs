@@ -2,14 +2,19 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::diagnostic::{MAX_DIAGNOSTICS, shown};
-use super::schema::{BlockSchema, Labels};
-use super::syntax::{Block, Body, Name};
-use super::{Code, Diagnostic, Span};
+use crate::lang::diagnostic::{MAX_DIAGNOSTICS, shown};
+use crate::lang::schema::{BlockSchema, Labels};
+use crate::lang::syntax::{Block, Body, Name};
+use crate::lang::{Code, Diagnostic, Span};
 use crate::text::closest::closest;
 
 /// Checks a body and the blocks in it. `owner` is where missing things are reported.
-pub(super) fn body(body: &Body, schema: &BlockSchema, owner: Span, found: &mut Vec<Diagnostic>) {
+pub(in crate::lang) fn body(
+    body: &Body,
+    schema: &BlockSchema,
+    owner: Span,
+    found: &mut Vec<Diagnostic>,
+) {
     attributes(body, schema, owner, found);
     let mut first: HashMap<(&str, Option<&str>), Span> = HashMap::with_capacity(body.blocks.len());
     for block in &body.blocks {

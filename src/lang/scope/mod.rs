@@ -1,24 +1,36 @@
 //! What names in expressions stand for: of the whole plan, of a path, of one hop, of one instance of a step.
 
+mod locals;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 use semver::Version;
 
-use super::Value;
-use super::config::HopFilter;
-use super::syntax::Name;
+use crate::lang::Value;
+use crate::lang::syntax::Name;
 use crate::model::{Address, Hop, HopKind};
+
+pub(super) use locals::{Locals, Which};
 
 /// Reads an output of a finished step; none where it has none of that name.
 pub type ReadOutput<'a> = dyn Fn(&Address, &str) -> Option<serde_json::Value> + 'a;
 
+/// To which hops of a path a step belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HopFilter {
+    #[default]
+    Every,
+    First,
+    Last,
+}
+
 /// The names that are the same in all of a plan. A value that could not be computed is none: it was reported.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PlanScope {
+pub(in crate::lang) struct PlanScope {
     pub name: String,
     pub variables: BTreeMap<String, Option<Value>>,
-    pub locals: super::locals::Locals,
+    pub locals: Locals,
     /// The release's name and what can be read of it.
     pub release: Option<(String, Value)>,
     pub databases: BTreeSet<String>,
@@ -31,7 +43,7 @@ pub(super) struct PlanScope {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct BlockInfo {
+pub(in crate::lang) struct BlockInfo {
     pub address: Address,
     pub hops: HopFilter,
     /// Outputs that the block calls sensitive.
@@ -46,7 +58,7 @@ impl PlanScope {
 
 /// The instances of a block at a hop.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Instances {
+pub(in crate::lang) enum Instances {
     /// The block has no part in the hop, or its `for_each` can't be told.
     #[default]
     None,
@@ -58,7 +70,7 @@ pub(super) enum Instances {
 
 /// One hop as expressions see it. What only the cluster knows is none while validating.
 #[derive(Clone, Debug)]
-pub(super) struct HopScope {
+pub(in crate::lang) struct HopScope {
     pub index: usize,
     pub from: Option<Version>,
     pub to: Version,
@@ -67,7 +79,7 @@ pub(super) struct HopScope {
 
 /// The hops that steps are instantiated for, and the instances that there are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PathScope {
+pub(in crate::lang) struct PathScope {
     pub hops: Vec<HopScope>,
     /// Made up, because the installed version is not known.
     pub symbolic: bool,
@@ -121,7 +133,7 @@ impl PathScope {
 
 /// Everything that an expression may name.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(in crate::lang) struct Names<'a> {
     pub plan: &'a PlanScope,
     pub locals: &'a BTreeMap<Name, Option<Value>>,
     pub path: &'a PathScope,
@@ -135,7 +147,7 @@ pub(super) struct Names<'a> {
 
 /// When an expression is computed.
 #[derive(Clone, Copy)]
-pub(super) enum Moment<'a> {
+pub(in crate::lang) enum Moment<'a> {
     /// Before steps can be named: variables, `release`, `for_each`.
     Early,
     /// Planning: outputs, secrets and the environment are deferred.

@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::config::StepBlock;
-use super::references;
-use super::scope::PlanScope;
-use super::syntax::{Body, Expr, Name};
+use crate::lang::config::StepBlock;
+use crate::lang::scope::PlanScope;
+use crate::lang::syntax::{Body, Expr, Name, names};
 use crate::model::{Address, Step, StepKind, StepSpec};
 
 /// The steps of one made-up hop to the plan's target.
@@ -21,7 +20,7 @@ pub struct Outline {
 }
 
 /// Completes the steps that could be made by stand-ins for the blocks that could not.
-pub(super) fn complete(
+pub(in crate::lang) fn complete(
     plan: &PlanScope,
     blocks: &[StepBlock],
     mut made: Vec<Step>,
@@ -104,7 +103,7 @@ impl Named<'_> {
     fn expr(&mut self, expr: &Expr) {
         let mut pending = vec![expr];
         while let Some(expr) = pending.pop() {
-            for path in references::of(expr).paths {
+            for path in names::of(expr).paths {
                 let Some(member) = path.member else { continue };
                 if let Ok(kind) = path.root.parse::<StepKind>() {
                     self.steps.insert(Address::new(kind, &*member));

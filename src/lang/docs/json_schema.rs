@@ -1,11 +1,12 @@
 //! The language as a JSON Schema, for editors and for programs that write plans: the structure of HCL's JSON form, in
 //! which a block is an object under its kind and its labels.
 //!
-//! Must not: know more of the language than [`schema`](super::schema) says.
+//! Must not: know more of the language than [`schema`](crate::lang::schema) says.
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{self, AttributeSchema, BlockSchema, Labels, STEP_ATTRIBUTES, Ty};
+use crate::lang::schema;
+use crate::lang::schema::{AttributeSchema, BlockSchema, Labels, STEP_ATTRIBUTES, Ty};
 
 /// The schema of a plan file, JSON Schema 2020-12.
 pub fn json_schema() -> Value {

@@ -1,24 +1,33 @@
 //! Sources and inputs → [`Config`], with every error that can be told without a cluster.
 
+mod instantiate;
+mod stand_ins;
+mod variables;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::budget::Budget;
-use super::config::{HopFilter, Inputs, StepBlock};
-use super::decode::{self, Reader, Settings, attribute};
-use super::diagnostic::{MAX_DIAGNOSTICS, shown};
-use super::eval::Evaluator;
-use super::instantiate::Instantiated;
-use super::locals::{Locals, Which};
-use super::scope::{BlockInfo, Moment, Names, PathScope, PlanScope};
-use super::syntax::{self, Block, Body, Name};
-use super::{
-    Code, Config, Diagnostic, Diagnostics, Outline, Source, Sources, Span, Value, check,
-    instantiate, locals, outline, schema, together, variables,
+use crate::lang::budget::Budget;
+use crate::lang::config::{Inputs, StepBlock};
+use crate::lang::decode::paths::{outside, path_escape};
+use crate::lang::decode::{Reader, Settings, attribute};
+use crate::lang::diagnostic::{MAX_DIAGNOSTICS, shown};
+use crate::lang::eval::Evaluator;
+use crate::lang::scope::{
+    BlockInfo, HopFilter, Locals, Moment, Names, PathScope, PlanScope, Which,
+};
+use crate::lang::syntax::{Block, Body, Name};
+use crate::lang::{
+    Code, Config, Diagnostic, Diagnostics, Source, Sources, Span, Value, check, decode, schema,
+    syntax,
 };
 use crate::model::{Address, FileDigest, Step, StepKind};
+
+use instantiate::Instantiated;
+pub use stand_ins::Outline;
+pub use variables::variable_file;
 
 /// Reads a plan: its files, with values for its variables.
 ///
@@ -53,21 +62,6 @@ pub fn inspect(sources: &[Source], inputs: &Inputs) -> Inspection {
     let mut diagnostics = Diagnostics::new(all);
     loader.found.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
     Inspection { config, outline, diagnostics }
-}
-
-/// Does a path lead out of the folder that it is relative to? Symbolic links are the caller's to look at.
-pub(super) fn outside(path: &str) -> bool {
-    let path = path.replace('\\', "/");
-    path.starts_with('/')
-        || path.starts_with('~')
-        || path.as_bytes().get(1) == Some(&b':')
-        || path.split('/').any(|part| part == "..")
-}
-
-pub(super) fn path_escape(path: &str) -> Diagnostic {
-    let message = format!("`{}` leads out of the plan's folder", shown(path));
-    Diagnostic::new(Code::PathEscape, message)
-        .help("a plan reads files only of its own folder, by paths relative to it")
 }
 
 /// Files that were read: path → text and digest.
@@ -125,8 +119,8 @@ impl Loader<'_> {
             // It could not be read, which was reported; what names it is not wrong.
             plan.release = Some((name.text.to_string(), unread_release()));
         }
-        together::references(&body, &plan, &mut self.found);
-        together::needs(&body, &settings, &mut self.found);
+        check::references(&body, &plan, &mut self.found);
+        check::needs(&body, &settings, &mut self.found);
         let release_span = of("release").next().map(|block| block.span);
         let has_upgrade = of("upgrade").next().is_some();
         let is_whole = is_whole(&body);
@@ -209,7 +203,7 @@ impl Loader<'_> {
         plan.locals.compute(Which::Early, &mut values, |values, expr| {
             let names = early(plan, values, &path);
             let mut evaluator = Evaluator::new(names, &self.budget, &files);
-            locals::run(&mut evaluator, expr, &mut found)
+            evaluator.eval_into(expr, &mut found)
         });
         self.found.append(&mut found);
         values
@@ -278,7 +272,7 @@ impl Loader<'_> {
     ) -> Vec<Step> {
         for block in blocks {
             if let Some(hops) = attribute(&block.block.body, "hops") {
-                together::hops(hops, has_upgrade, &mut self.found);
+                check::hops(hops, has_upgrade, &mut self.found);
             }
         }
         let path = match (&settings.upgrade, has_upgrade) {
@@ -295,7 +289,7 @@ impl Loader<'_> {
             // More than anybody reads is wrong with the text already.
             return Vec::new();
         }
-        outline::complete(plan, blocks, steps, &unread, has_upgrade.then_some(0))
+        stand_ins::complete(plan, blocks, steps, &unread, has_upgrade.then_some(0))
     }
 }
 

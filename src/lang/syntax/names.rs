@@ -1,16 +1,11 @@
-//! Names in expressions, found without computing anything: misspelt ones are reported even where a condition leaves
-//! them out, and locals are put in order by what they name.
+//! What an expression names, found without computing anything.
 
-use super::diagnostic::shown;
-use super::eval::unknown;
-use super::scope::PlanScope;
-use super::syntax::{Expr, Kind, Name, Part, Step};
-use super::{Code, Diagnostic, Span, Value, functions};
-use crate::model::{Address, StepKind};
+use super::{Expr, Kind, Name, Part, Step};
+use crate::lang::{Span, Value};
 
 /// `root.member.output`, as far as it is written out.
 #[derive(Clone, Debug)]
-pub(super) struct Path {
+pub(in crate::lang) struct Path {
     pub root: Name,
     pub member: Option<Name>,
     pub output: Option<Name>,
@@ -22,14 +17,14 @@ pub(super) struct Path {
 
 /// What an expression names.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(in crate::lang) struct Found {
     pub paths: Vec<Path>,
     pub calls: Vec<(Name, Span)>,
     loops: Vec<Name>,
 }
 
 /// Everything that an expression names, without the variables of its own loops.
-pub(super) fn of(expr: &Expr) -> Found {
+pub(in crate::lang) fn of(expr: &Expr) -> Found {
     let mut found = Found::default();
     found.walk(expr);
     found
@@ -148,80 +143,4 @@ impl Found {
         let (root, output) = (root.clone(), output.cloned());
         self.paths.push(Path { root, member, output, root_span, span, whole_span });
     }
-}
-
-/// Reports names that stand for nothing. What depends on where the expression stands is left to its evaluation.
-pub(super) fn check(expr: &Expr, plan: &PlanScope, report: &mut impl FnMut(Diagnostic)) {
-    let found = of(expr);
-    for (name, span) in &found.calls {
-        if functions::find(name).is_none() {
-            report(unknown::unknown_function(name, *span));
-        }
-    }
-    for path in &found.paths {
-        let Path { root, member, output, root_span, span, whole_span } = path;
-        let Some(member) = member else {
-            let known = unknown::ROOTS.contains(&&**root) || root.parse::<StepKind>().is_ok();
-            if !known {
-                report(unknown::unknown_root(root, &[], *root_span));
-            }
-            continue;
-        };
-        match &**root {
-            "var" if !plan.variables.contains_key(&**member) => {
-                let known = plan.variables.keys().map(String::as_str);
-                report(unknown::unknown_member("variable", member, known, *span));
-            }
-            "local" if !plan.locals.contains(member) => {
-                report(unknown::unknown_member("local value", member, plan.locals.names(), *span));
-            }
-            root if unknown::ROOTS.contains(&root) => {}
-            root => match root.parse::<StepKind>() {
-                Ok(kind) => {
-                    let output = output.as_ref().map(|output| (output, *whole_span));
-                    step(plan, kind, member, output, *span, report);
-                }
-                Err(_) => report(unknown::unknown_root(root, &[], *root_span)),
-            },
-        }
-    }
-}
-
-fn step(
-    plan: &PlanScope,
-    kind: StepKind,
-    name: &Name,
-    output: Option<(&Name, Span)>,
-    span: Span,
-    report: &mut impl FnMut(Diagnostic),
-) {
-    if plan.step_index(&Address::new(kind, &**name)).is_none() {
-        report(unknown::unknown_step(plan, kind, name, span));
-    } else if let Some((output, whole_span)) = output
-        && !kind.may_put_out(output)
-    {
-        report(unknown::unknown_output(kind, output, whole_span));
-    }
-}
-
-/// `"a" is not text`: shown names of a cycle, shortened in the middle.
-pub(super) fn cycle(names: &[String]) -> String {
-    const HEAD: usize = 6;
-    const TAIL: usize = 2;
-    let mut parts: Vec<String> = names.iter().map(|name| shown(name)).collect();
-    if parts.len() > HEAD + TAIL + 1 {
-        let left_out = parts.len() - HEAD - TAIL;
-        parts.splice(HEAD..HEAD + left_out, [format!("… {left_out} more …")]);
-    }
-    if let Some(first) = names.first() {
-        parts.push(shown(first));
-    }
-    parts.join(" → ")
-}
-
-/// A cycle as a diagnostic.
-pub(super) fn cycle_diagnostic(names: &[String], place: Span) -> Diagnostic {
-    Diagnostic::new(Code::DependencyCycle, format!("these name each other: {}", cycle(names)))
-        .label(place, "part of the cycle")
-        .help("break the cycle: one of them must not name the next")
 }
