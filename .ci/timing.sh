@@ -32,7 +32,10 @@ phase() {
 # beside NAME COMMAND...: runs it in the background; `await NAME` waits for its end.
 beside() {
   say "$1: begun beside the rest"
-  (set -o pipefail; timed "$@") >"$logs/${1//[^a-z0-9]/-}.log" 2>&1 </dev/null &
+  # A process group of its own, so that all of it can be ended.
+  set -m
+  timed "$@" >"$logs/${1//[^a-z0-9]/-}.log" 2>&1 </dev/null &
+  set +m
   background[$1]=$!
 }
 
@@ -52,7 +55,7 @@ await() {
 
 end_background() {
   local pid
-  for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${background[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
   wait
 }
 
