@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use expect_test::expect_file;
 use orthid::lang::{self, Code, Inputs, Source};
 use orthid::plan::checks::Check;
+
+use crate::support::program;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -186,9 +187,7 @@ fn printed(command: &str) -> String {
     let state = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", state.path().join("state.db").display());
     let words = command.split_whitespace().skip(1);
-    let mut orthid = Command::cargo_bin("orthid").unwrap();
-    orthid.current_dir(root()).env_clear().env("ORTHID_STATE", url).args(words);
-    let output = orthid.output().unwrap();
+    let output = program::orthid(&root()).env("ORTHID_STATE", url).args(words).output().unwrap();
     let mut text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     if let Some(code @ 1..) = output.status.code() {
         text.push_str(&format!("(exit code {code})\n"));
@@ -226,8 +225,7 @@ fn every_command_that_is_marked_prints_what_its_page_shows() {
 }
 
 fn help(arguments: &[&str]) -> String {
-    let output =
-        Command::cargo_bin("orthid").unwrap().env_clear().args(arguments).output().unwrap();
+    let output = program::orthid(&root()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}");
     String::from_utf8(output.stdout).unwrap()
 }

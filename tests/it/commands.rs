@@ -10,10 +10,10 @@ use assert_cmd::Command;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 
+use crate::support::program;
+
 fn orthid(dir: &Path) -> Command {
-    let mut command = Command::cargo_bin("orthid").unwrap();
-    command.current_dir(dir).env_clear();
-    command
+    Command::from_std(program::orthid(dir))
 }
 
 fn folder(plan: &str) -> tempfile::TempDir {

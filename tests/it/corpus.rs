@@ -13,7 +13,7 @@ use orthid::lang::{
 
 const WIDTH: usize = 100;
 
-fn files(extension: &str) -> Vec<PathBuf> {
+pub fn files(extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let pattern = folder.join("*").with_extension(extension).display().to_string();
     let mut files: Vec<_> = glob::glob(&pattern).unwrap().map(Result::unwrap).collect();
@@ -43,7 +43,7 @@ fn bytes_of(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn diagnostics(path: &Path) -> Diagnostics {
+pub fn diagnostics(path: &Path) -> Diagnostics {
     let name = path.file_name().unwrap().to_str().unwrap();
     let source = match Source::from_bytes(name, bytes_of(path)) {
         Ok(source) => source,

@@ -9,13 +9,13 @@ use assert_cmd::Command;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
+use crate::support::program;
+
 const UGLY: &str = "locals {\n a=1\n   long   =  2\n}\n";
 const NEAT: &str = "locals {\n  a    = 1\n  long = 2\n}\n";
 
 fn orthid(dir: &Path) -> Command {
-    let mut command = Command::cargo_bin("orthid").unwrap();
-    command.current_dir(dir).env_clear();
-    command
+    Command::from_std(program::orthid(dir))
 }
 
 fn folder() -> tempfile::TempDir {

@@ -13,6 +13,8 @@ mod error_pages;
 mod fencing;
 mod fmt;
 mod hostile;
+mod json_output;
+mod language_schema;
 mod plans;
 mod rehearse;
 mod rollback;

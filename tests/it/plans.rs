@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use expect_test::expect_file;
 
-use crate::support::json_schema::Schema;
+use crate::support::program;
 
-fn plans() -> Vec<PathBuf> {
+pub fn plans() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     // Runs leave their backups beside the plans.
@@ -21,9 +21,7 @@ fn plans() -> Vec<PathBuf> {
 }
 
 fn orthid() -> Command {
-    let mut command = Command::cargo_bin("orthid").unwrap();
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
-    command
+    Command::from_std(program::orthid(Path::new(env!("CARGO_MANIFEST_DIR"))))
 }
 
 #[test]
@@ -47,47 +45,6 @@ fn every_plan_has_the_graph_that_was_reviewed() {
         let drawn = String::from_utf8(graph.stdout).unwrap();
         expect_file![format!("./snapshots/{name}.mmd")].assert_eq(&drawn);
     }
-}
-
-/// A plan in HCL's JSON form, as `orthid schema` describes it.
-fn as_json(text: &str) -> serde_json::Value {
-    hcl::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
-}
-
-fn schema() -> Schema {
-    let output = orthid().arg("schema").output().unwrap();
-    Schema { root: serde_json::from_slice(&output.stdout).unwrap() }
-}
-
-#[test]
-fn every_plan_keeps_to_the_schema() {
-    let schema = schema();
-    for plan in plans() {
-        let json = as_json(&std::fs::read_to_string(&plan).unwrap());
-        assert_eq!(schema.errors(&json), [""; 0], "{}", plan.display());
-    }
-}
-
-#[test]
-fn the_schema_refuses_what_the_language_refuses() {
-    let schema = schema();
-    let broken = [
-        "chekpoint \"a\" {}",
-        "run \"a\" {\n  comand = [\"x\"]\n}",
-        "run \"a\" {}",
-        "run \"not a name\" {\n  command = [\"x\"]\n}",
-        "run \"a\" {\n  command = 1\n}",
-        "run \"a\" {\n  command = [\"x\"]\n  on_failure = \"explode\"\n}",
-        "run \"a\" {\n  command = [\"x\"]\n  retry {\n    attempts = \"many\"\n  }\n}",
-        "upgrade \"a\" {\n  from = \"1.0.0\"\n}",
-        "verify \"a\" {\n  backup = \"before\"\n}",
-        "colour = 1",
-    ];
-    for text in broken {
-        assert!(!schema.errors(&as_json(text)).is_empty(), "{text}");
-    }
-    let right = "run \"a\" {\n  command = [\"x\"]\n  on_failure = \"stop\"\n}";
-    assert_eq!(schema.errors(&as_json(right)), [""; 0]);
 }
 
 #[test]

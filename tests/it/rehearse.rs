@@ -6,6 +6,7 @@ use orthid::plan::Plan;
 use orthid::simulate::{Row, rehearse};
 
 use crate::support::plans::{Command, commands, plan, runs, upgrade};
+use crate::support::program;
 
 fn list(steps: &[Address]) -> String {
     if steps.is_empty() {
@@ -101,10 +102,7 @@ fn a_step_without_a_way_back_stays() {
 
 /// `orthid rehearse` on one of the plans that people start from, from a recording.
 fn rehearsed(args: &[&str]) -> (Option<i32>, String, String) {
-    let out = assert_cmd::Command::cargo_bin("orthid")
-        .unwrap()
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_clear()
+    let out = program::orthid(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
         .arg("rehearse")
         .args(args)
         .output()

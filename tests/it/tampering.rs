@@ -32,8 +32,8 @@ run "after" {
 "#;
 
 /// A run that waits at its gate, with the genuine approval of its plan at hand.
-struct Waiting {
-    desk: Desk,
+pub struct Waiting {
+    pub desk: Desk,
     key: String,
 }
 
@@ -43,7 +43,7 @@ impl Waiting {
     }
 
     /// As [`Waiting::new`], its journal signed with the approver's key.
-    fn signing() -> Self {
+    pub fn signing() -> Self {
         Self::after(&["apply", "saved.plan", "-sign-key", "ada.pem"])
     }
 
@@ -85,12 +85,12 @@ impl Waiting {
         assert_eq!(self.store().execute(sql, params).unwrap(), 1, "{sql}");
     }
 
-    fn swap_plan(&self, bytes: &[u8]) {
+    pub fn swap_plan(&self, bytes: &[u8]) {
         self.execute("UPDATE plans SET bytes = ?1", [bytes]);
     }
 
     /// Rewrites the journal, each record chained to the one before by its hash again.
-    fn rewrite(&self, change: impl Fn(&mut Vec<Value>)) {
+    pub fn rewrite(&self, change: impl Fn(&mut Vec<Value>)) {
         let store = self.store();
         let mut rows = store.prepare("SELECT body FROM records ORDER BY seq").unwrap();
         let bodies = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
@@ -111,7 +111,7 @@ impl Waiting {
     }
 
     /// Appends what a process with the lease would have written.
-    fn append(&self, events: &[Value]) {
+    pub fn append(&self, events: &[Value]) {
         self.rewrite(|records| {
             let last = records.last().unwrap().clone();
             let taken = json!({"type": "lease_taken", "holder": "ann@host (pid 1)"});
@@ -124,7 +124,7 @@ impl Waiting {
     }
 
     /// What a key says yes to, whether or not it may.
-    fn signed(&self, key: &str, plan: &str, step: &str) -> String {
+    pub fn signed(&self, key: &str, plan: &str, step: &str) -> String {
         let pem = fs::read_to_string(self.desk.path(key)).unwrap();
         let key = SigningKey::from_pem(&pem).unwrap();
         let steps: Vec<Address> = vec![step.parse().unwrap()];

@@ -2,12 +2,11 @@
 
 use expect_test::{Expect, expect};
 
+use crate::support::program;
+
 fn listed(plan: &str, facts: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let facts = format!("tests/fixtures/facts/{facts}.json");
-    let out = assert_cmd::Command::cargo_bin("orthid")
-        .unwrap()
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_clear()
+    let out = program::orthid(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
         .args(["versions", plan, "-facts", &facts])
         .args(more)
         .output()

@@ -106,8 +106,8 @@ fn value(ty: Ty) -> Value {
     let or_expression =
         |plain: Value| json!({ "anyOf": [plain, { "$ref": "#/$defs/expression" }] });
     match ty {
-        Ty::Text | Ty::Argument | Ty::Condition | Ty::TypeConstraint => json!({ "type": "string" }),
-        Ty::Bool => or_expression(json!({ "type": "boolean" })),
+        Ty::Text | Ty::Argument | Ty::TypeConstraint => json!({ "type": "string" }),
+        Ty::Bool | Ty::Condition => or_expression(json!({ "type": "boolean" })),
         Ty::Number => or_expression(json!({ "type": "number" })),
         Ty::Duration => or_expression(json!({
             "type": "string",

@@ -9,6 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::program;
+
 /// Bound on anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,8 +29,8 @@ impl Desk {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin("orthid"));
-        command.args(args).current_dir(self.0.path()).env_clear();
+        let mut command = program::orthid(self.0.path());
+        command.args(args);
         command.env("PATH", "/usr/bin:/bin").env("USER", "ada").stdin(Stdio::null());
         command
     }
