@@ -22,7 +22,7 @@ pub use judge::wrongs;
 pub use life::Life;
 pub use matrix::{Kills, Rehearsal, Row, rehearse};
 pub use model::Model;
-pub use mortal::{MortalStore, Trouble, Troubles};
+pub use mortal::{Mortal, MortalStore, Trouble, Troubles};
 pub use play::End;
 pub use session::{Disguise, Ended, Interrupt, Stage};
 pub use world::{Ledger, SimulatedWorld, Site};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::mortal::{MortalStore, Troubles};
+use super::mortal::{Mortal, MortalStore, Troubles};
 use super::{Life, SimulatedWorld, Site, VirtualClock};
 use crate::journal::{Clock, Event, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs, Residual, StepSpec};
@@ -127,12 +127,14 @@ impl Stage {
 
     pub fn deps(&self, life: &Life) -> Deps {
         Deps {
-            store: Arc::new(MortalStore {
-                inner: Arc::clone(&self.seen),
-                life: life.clone(),
-                clock: self.clock.clone(),
-                troubles: Arc::clone(&self.troubles),
-            }),
+            store: Arc::new(MortalStore::new(
+                Arc::clone(&self.seen),
+                Mortal {
+                    life: life.clone(),
+                    clock: self.clock.clone(),
+                    troubles: Arc::clone(&self.troubles),
+                },
+            )),
             world: self.world(life),
             clock: Arc::new(self.clock.clone()),
             conditions: Arc::new(whatever),

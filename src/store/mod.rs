@@ -3,6 +3,7 @@
 //! Must not: interpret a journal (`run` does), or decide anything but whether a write is allowed.
 
 mod file;
+mod intercept;
 mod location;
 mod memory;
 mod postgres;
@@ -12,6 +13,7 @@ mod sqlite;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use intercept::{Call, Intercept, Intercepted};
 pub use location::Location;
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;

@@ -1,11 +1,8 @@
-//! How records and leases lie in rows: the same for both stores.
+//! How runs, records and leases lie in rows: mapped once, for both stores.
 //!
 //! Must not: run a query.
 
 use std::time::Duration;
-
-use sqlx::FromRow;
-use sqlx::postgres::PgRow;
 
 use crate::journal::{Record, RunId, canonical_bytes, hash_of, record_hash};
 
@@ -99,7 +96,7 @@ impl Batch {
     /// Why this batch was not written, told from what the journal holds: `found` is `(seq, epoch, hash)` of its records from
     /// the one before the batch on, in order. A batch that is there already, byte for byte, was written by an
     /// earlier attempt whose answer was lost: that is success.
-    pub(super) fn explain(&self, found: &[(i64, i64, String)]) -> Result<(), StoreError> {
+    pub(super) fn explain(&self, found: &[FoundColumns]) -> Result<(), StoreError> {
         let broken = |reason: String| StoreError::BrokenJournal { run: self.run.clone(), reason };
         let at = |seq: i64| found.iter().find(|(found_seq, ..)| *found_seq == seq);
         let already = |row: &RecordRow| {
@@ -138,14 +135,14 @@ pub(super) fn read_record(
     run: &RunId,
     after: u64,
     already: usize,
-    (seq, hash, body): (i64, &str, &str),
+    (seq, hash, body): StoredColumns,
 ) -> Result<Record, StoreError> {
     let broken = |reason: String| StoreError::BrokenJournal { run: run.clone(), reason };
     let due = stored(after.saturating_add(already as u64).saturating_add(1));
     if seq != due {
         return Err(broken(format!("record {due} is missing")));
     }
-    let record: Record = serde_json::from_str(body)
+    let record: Record = serde_json::from_str(&body)
         .map_err(|error| broken(format!("record {seq} can't be read: {error}")))?;
     if stored(record.seq) != seq || record.run != *run {
         return Err(broken(format!("record {seq} is not the one that was written there")));
@@ -156,51 +153,52 @@ pub(super) fn read_record(
     Ok(record)
 }
 
-impl From<(String, String, String, String)> for RunSummary {
-    fn from((id, subject, plan_digest, created_at): (String, String, String, String)) -> Self {
+/// The columns of a run's row, for a statement that selects them.
+macro_rules! run_columns {
+    () => {
+        "id, subject, plan_digest, created_at"
+    };
+}
+
+/// The columns of a lease's row, for a statement that selects or returns them.
+macro_rules! lease_columns {
+    () => {
+        "subject, epoch, id, who, pid, acquired_us, expires_us"
+    };
+}
+
+pub(super) use {lease_columns, run_columns};
+
+/// As `run_columns!` names them.
+pub(super) type RunColumns = (String, String, String, String);
+
+impl From<RunColumns> for RunSummary {
+    fn from((id, subject, plan_digest, created_at): RunColumns) -> RunSummary {
         RunSummary { id: RunId(id), subject, plan_digest, created_at }
     }
 }
 
-/// A row of the `leases` table, its columns always selected in this order.
-#[derive(Clone, Debug)]
-pub(super) struct LeaseRow {
-    pub(super) subject: String,
-    pub(super) epoch: i64,
-    pub(super) id: String,
-    pub(super) who: String,
-    pub(super) pid: i64,
-    pub(super) acquired_us: i64,
-    pub(super) expires_us: i64,
-}
-
+/// As `lease_columns!` names them.
 pub(super) type LeaseColumns = (String, i64, String, String, i64, i64, i64);
 
-impl From<LeaseColumns> for LeaseRow {
-    fn from(columns: LeaseColumns) -> Self {
-        let (subject, epoch, id, who, pid, acquired_us, expires_us) = columns;
-        LeaseRow { subject, epoch, id, who, pid, acquired_us, expires_us }
-    }
-}
-
-impl FromRow<'_, PgRow> for LeaseRow {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        LeaseColumns::from_row(row).map(LeaseRow::from)
-    }
-}
-
-impl LeaseRow {
-    pub(super) fn into_lease(self) -> Lease {
+impl From<LeaseColumns> for Lease {
+    fn from((subject, epoch, id, who, pid, acquired_us, expires_us): LeaseColumns) -> Lease {
         Lease {
-            id: self.id,
-            subject: self.subject,
-            epoch: u64::try_from(self.epoch).unwrap_or(0),
-            holder: Holder { who: self.who, pid: u32::try_from(self.pid).unwrap_or(0) },
-            acquired_at: rfc3339(self.acquired_us),
-            expires_at: rfc3339(self.expires_us),
+            id,
+            subject,
+            epoch: u64::try_from(epoch).unwrap_or(0),
+            holder: Holder { who, pid: u32::try_from(pid).unwrap_or(0) },
+            acquired_at: rfc3339(acquired_us),
+            expires_at: rfc3339(expires_us),
         }
     }
 }
+
+/// A record as it is read back: number, hash, body.
+pub(super) type StoredColumns = (i64, String, String);
+
+/// A record as it is compared with one that was not accepted: number, epoch, hash.
+pub(super) type FoundColumns = (i64, i64, String);
 
 /// SQL has no unsigned numbers; what does not fit is no number of ours and matches no row.
 pub(super) fn stored(number: u64) -> i64 {

@@ -13,7 +13,7 @@ use orthid::run::{Observation, StepContext, World};
 use orthid::simulate::{Disguise, End, Stage, VirtualClock, wrongs};
 use orthid::store::{MemoryStore, Store};
 
-use crate::support::broken::{Breach, BrokenStore};
+use crate::support::broken::{Breach, breaking};
 use crate::support::seeded::{Dice, seeded_faults, seeded_plan, seeded_trouble};
 
 /// What one schedule came to.
@@ -82,9 +82,9 @@ fn disguised(stage: Stage, store: Arc<dyn Store>, broken: Broken, dice: &mut Dic
         Broken::Nothing => stage,
         Broken::Acknowledges => {
             let breach = Breach::LiesAt(1 + dice.below(10));
-            stage.seeing_store(Arc::new(BrokenStore::new(store, breach)))
+            stage.seeing_store(Arc::new(breaking(store, breach)))
         }
-        Broken::Forgets => stage.seeing_store(Arc::new(BrokenStore::new(store, Breach::Forgets))),
+        Broken::Forgets => stage.seeing_store(Arc::new(breaking(store, Breach::Forgets))),
         Broken::Pretends => {
             let disguise: Disguise = Arc::new(|inner| Arc::new(PretendingWorld { inner }));
             stage.seeing_world(disguise)

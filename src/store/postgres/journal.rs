@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::journal::RunId;
 
-use super::super::rows::{Batch, RecordRow, fenced, stored};
+use super::super::rows::{Batch, FoundColumns, RecordRow, fenced, stored};
 use super::super::{Lease, NewRun, StoreError};
 use super::connect::{Failure, query, query_as, query_scalar};
 
@@ -81,7 +81,7 @@ pub(super) async fn refusal(
     if subject != lease.subject {
         return Err(fenced(lease).into());
     }
-    let found: Vec<(i64, i64, String)> = query_as(
+    let found: Vec<FoundColumns> = query_as(
         "SELECT seq, epoch, hash FROM orthid_state.records
          WHERE run = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
     )

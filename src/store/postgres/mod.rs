@@ -18,7 +18,10 @@ use tokio::time::Instant;
 use crate::journal::{Record, RunId};
 use crate::plan::StoredPlan;
 
-use super::rows::{Batch, LeaseRow, fenced, micros, read_record, stored};
+use super::rows::{
+    Batch, LeaseColumns, RunColumns, StoredColumns, fenced, lease_columns, micros, read_record,
+    run_columns, stored,
+};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use connect::{Failure, query, query_as, query_scalar};
 use journal::{create, insert, refusal};
@@ -149,7 +152,7 @@ impl Store for PostgresStore {
                 .fetch_optional(&mut *tx)
                 .await?;
             let key = key.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-            let mut rows = query_as::<(i64, String, String)>(
+            let mut rows = query_as::<StoredColumns>(
                 "SELECT seq, hash, body FROM orthid_state.records
                      WHERE run = $1 AND seq > $2 ORDER BY seq",
             )
@@ -157,8 +160,8 @@ impl Store for PostgresStore {
             .bind(stored(after))
             .fetch(&mut *tx);
             let mut records = Vec::new();
-            while let Some((seq, hash, body)) = rows.try_next().await? {
-                records.push(read_record(run, after, records.len(), (seq, &hash, &body))?);
+            while let Some(columns) = rows.try_next().await? {
+                records.push(read_record(run, after, records.len(), columns)?);
             }
             drop(rows);
             commit(tx, records).await
@@ -183,10 +186,11 @@ impl Store for PostgresStore {
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
         self.transact(|mut tx| async move {
-            let rows: Vec<(String, String, String, String)> = query_as(
-                "SELECT id, subject, plan_digest, created_at FROM orthid_state.runs
-                     ORDER BY key DESC LIMIT $1",
-            )
+            let rows: Vec<RunColumns> = query_as(concat!(
+                "SELECT ",
+                run_columns!(),
+                " FROM orthid_state.runs ORDER BY key DESC LIMIT $1",
+            ))
             .bind(i64::from(limit))
             .fetch_all(&mut *tx)
             .await?;
@@ -216,7 +220,7 @@ impl Store for PostgresStore {
         // Chosen before the first attempt: a second one knows by it that the first one had been heard.
         let id = &uuid::Uuid::now_v7().to_string();
         self.transact(|mut tx| async move {
-                let taken: Option<LeaseRow> = query_as(concat!(
+                let taken: Option<LeaseColumns> = query_as(concat!(
                     "INSERT INTO orthid_state.leases AS l
                         (subject, epoch, id, who, pid, acquired_us, expires_us, held)
                      VALUES ($1, 1, $2, $3, $4, ", now_us!(), ", ", now_us!(), " + $5, true)
@@ -224,7 +228,7 @@ impl Store for PostgresStore {
                         epoch = l.epoch + 1, id = excluded.id, who = excluded.who, pid = excluded.pid,
                         acquired_us = ", now_us!(), ", expires_us = ", now_us!(), " + $5, held = true
                      WHERE NOT l.held OR l.expires_us <= ", now_us!(), " OR l.id = excluded.id
-                     RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
+                     RETURNING ", lease_columns!()
                 ))
                 .bind(subject)
                 .bind(id)
@@ -234,28 +238,27 @@ impl Store for PostgresStore {
                 .fetch_optional(&mut *tx)
                 .await?;
                 if let Some(row) = taken {
-                    return commit(tx, row.into_lease()).await;
+                    return commit(tx, row.into()).await;
                 }
-                let holding: LeaseRow = query_as(
-                    "SELECT subject, epoch, id, who, pid, acquired_us, expires_us
-                     FROM orthid_state.leases WHERE subject = $1",
-                )
+                let holding: LeaseColumns = query_as(concat!(
+                    "SELECT ", lease_columns!(), " FROM orthid_state.leases WHERE subject = $1",
+                ))
                 .bind(subject)
                 .fetch_one(&mut *tx)
                 .await?;
-                Err(StoreError::LeaseHeld(Box::new(holding.into_lease())).into())
+                Err(StoreError::LeaseHeld(Box::new(holding.into())).into())
         })
         .await
     }
 
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
         self.transact(|mut tx| async move {
-            let renewed: Option<LeaseRow> = query_as(concat!(
+            let renewed: Option<LeaseColumns> = query_as(concat!(
                 "UPDATE orthid_state.leases SET expires_us = ",
                 now_us!(),
                 " + $4
-                     WHERE subject = $1 AND epoch = $2 AND id = $3 AND held
-                     RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
+                     WHERE subject = $1 AND epoch = $2 AND id = $3 AND held RETURNING ",
+                lease_columns!()
             ))
             .bind(&lease.subject)
             .bind(stored(lease.epoch))
@@ -263,7 +266,7 @@ impl Store for PostgresStore {
             .bind(micros(ttl))
             .fetch_optional(&mut *tx)
             .await?;
-            let renewed = renewed.map(LeaseRow::into_lease).ok_or_else(|| fenced(lease))?;
+            let renewed = renewed.map(Lease::from).ok_or_else(|| fenced(lease))?;
             commit(tx, renewed).await
         })
         .await
@@ -290,27 +293,29 @@ impl Store for PostgresStore {
 
     async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError> {
         self.transact(|mut tx| async move {
-            let row: Option<LeaseRow> = query_as(
-                "SELECT subject, epoch, id, who, pid, acquired_us, expires_us
-                     FROM orthid_state.leases WHERE subject = $1 AND held",
-            )
+            let row: Option<LeaseColumns> = query_as(concat!(
+                "SELECT ",
+                lease_columns!(),
+                " FROM orthid_state.leases WHERE subject = $1 AND held",
+            ))
             .bind(subject)
             .fetch_optional(&mut *tx)
             .await?;
-            commit(tx, row.map(LeaseRow::into_lease)).await
+            commit(tx, row.map(Lease::from)).await
         })
         .await
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
         self.transact(|mut tx| async move {
-            let rows: Vec<LeaseRow> = query_as(
-                "SELECT subject, epoch, id, who, pid, acquired_us, expires_us
-                     FROM orthid_state.leases WHERE held ORDER BY subject",
-            )
+            let rows: Vec<LeaseColumns> = query_as(concat!(
+                "SELECT ",
+                lease_columns!(),
+                " FROM orthid_state.leases WHERE held ORDER BY subject",
+            ))
             .fetch_all(&mut *tx)
             .await?;
-            commit(tx, rows.into_iter().map(LeaseRow::into_lease).collect()).await
+            commit(tx, rows.into_iter().map(Lease::from).collect()).await
         })
         .await
     }
@@ -320,16 +325,16 @@ impl Store for PostgresStore {
         let tried = &std::sync::atomic::AtomicBool::new(false);
         self.transact(|mut tx| async move {
             let again = tried.swap(true, std::sync::atomic::Ordering::Relaxed);
-            let broken: Option<LeaseRow> = query_as(
-                "UPDATE orthid_state.leases SET held = false WHERE id = $1 AND (held OR $2)
-                     RETURNING subject, epoch, id, who, pid, acquired_us, expires_us",
-            )
+            let broken: Option<LeaseColumns> = query_as(concat!(
+                "UPDATE orthid_state.leases SET held = false WHERE id = $1 AND (held OR $2) RETURNING ",
+                lease_columns!(),
+            ))
             .bind(lease_id)
             .bind(again)
             .fetch_optional(&mut *tx)
             .await?;
             let missing = || StoreError::NoSuchLease(lease_id.to_owned());
-            commit(tx, broken.map(LeaseRow::into_lease).ok_or_else(missing)?).await
+            commit(tx, broken.map(Lease::from).ok_or_else(missing)?).await
         })
         .await
     }

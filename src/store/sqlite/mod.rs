@@ -15,7 +15,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::journal::{Record, RunId};
 use crate::plan::StoredPlan;
 
-use super::rows::{Batch, LeaseColumns, LeaseRow, fenced, micros, read_record, stored};
+use super::rows::{
+    Batch, FoundColumns, LeaseColumns, RunColumns, StoredColumns, fenced, lease_columns, micros,
+    read_record, run_columns, stored,
+};
 use super::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
 use open::{MIGRATIONS, classify};
 
@@ -124,7 +127,7 @@ impl SqliteStore {
             connection,
             "SELECT seq, epoch, hash FROM records WHERE run = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
             [key, batch.first_seq() - 1, batch.last_seq()],
-            |row| row.try_into(),
+            |row| FoundColumns::try_from(row),
         );
         batch.explain(&found.map_err(failed)?)
     }
@@ -154,7 +157,7 @@ fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
 }
 
 fn read_lease(row: &Row<'_>) -> rusqlite::Result<Lease> {
-    Ok(LeaseRow::from(LeaseColumns::try_from(row)?).into_lease())
+    LeaseColumns::try_from(row).map(Lease::from)
 }
 
 fn lease_in_force(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
@@ -264,8 +267,8 @@ impl Store for SqliteStore {
         let mut rows = statement.query([key, stored(after)]).map_err(failed)?;
         let mut records = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let (seq, hash, body): (i64, String, String) = row.try_into().map_err(failed)?;
-            records.push(read_record(run, after, records.len(), (seq, &hash, &body))?);
+            let columns = StoredColumns::try_from(row).map_err(failed)?;
+            records.push(read_record(run, after, records.len(), columns)?);
         }
         Ok(records)
     }
@@ -278,10 +281,8 @@ impl Store for SqliteStore {
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
-        let sql =
-            "SELECT id, subject, plan_digest, created_at FROM runs ORDER BY key DESC LIMIT ?1";
-        let read =
-            |row: &Row<'_>| <(String, String, String, String)>::try_from(row).map(RunSummary::from);
+        let sql = concat!("SELECT ", run_columns!(), " FROM runs ORDER BY key DESC LIMIT ?1");
+        let read = |row: &Row<'_>| RunColumns::try_from(row).map(RunSummary::from);
         self.with(|connection| select(connection, sql, [limit], read)).await
     }
 
@@ -314,7 +315,8 @@ impl Store for SqliteStore {
                     epoch = epoch + 1, id = excluded.id, who = excluded.who, pid = excluded.pid,
                     acquired_us = excluded.acquired_us, expires_us = excluded.expires_us, held = 1
                  WHERE NOT held OR leases.expires_us <= excluded.acquired_us
-                 RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
+                 RETURNING ",
+                lease_columns!()
             ),
             params![subject, id, holder.who, holder.pid, micros(ttl)],
             read_lease,
@@ -324,7 +326,7 @@ impl Store for SqliteStore {
             return Ok(lease);
         }
         let holding = transaction.query_row(
-            "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases WHERE subject = ?1",
+            concat!("SELECT ", lease_columns!(), " FROM leases WHERE subject = ?1"),
             [subject],
             read_lease,
         );
@@ -336,8 +338,8 @@ impl Store for SqliteStore {
             "UPDATE leases SET expires_us = ",
             now_us!(),
             " + ?4
-             WHERE subject = ?1 AND epoch = ?2 AND id = ?3 AND held
-             RETURNING subject, epoch, id, who, pid, acquired_us, expires_us"
+             WHERE subject = ?1 AND epoch = ?2 AND id = ?3 AND held RETURNING ",
+            lease_columns!()
         );
         let renewed = self.with(|connection| {
             let params = params![lease.subject, stored(lease.epoch), lease.id, micros(ttl)];
@@ -355,20 +357,20 @@ impl Store for SqliteStore {
     }
 
     async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError> {
-        let sql = "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
-             WHERE subject = ?1 AND held";
+        let sql = concat!("SELECT ", lease_columns!(), " FROM leases WHERE subject = ?1 AND held");
         self.with(|connection| first(connection, sql, [subject], read_lease)).await
     }
 
     async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        let sql = "SELECT subject, epoch, id, who, pid, acquired_us, expires_us FROM leases
-             WHERE held ORDER BY subject";
+        let sql = concat!("SELECT ", lease_columns!(), " FROM leases WHERE held ORDER BY subject");
         self.with(|connection| select(connection, sql, [], read_lease)).await
     }
 
     async fn break_lease(&self, lease_id: &str) -> Result<Lease, StoreError> {
-        let sql = "UPDATE leases SET held = 0 WHERE id = ?1 AND held
-             RETURNING subject, epoch, id, who, pid, acquired_us, expires_us";
+        let sql = concat!(
+            "UPDATE leases SET held = 0 WHERE id = ?1 AND held RETURNING ",
+            lease_columns!()
+        );
         let broken = self.with(|connection| first(connection, sql, [lease_id], read_lease));
         broken.await?.ok_or_else(|| StoreError::NoSuchLease(lease_id.to_owned()))
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use orthid::journal::{Record, RunId};
-use orthid::plan::StoredPlan;
-use orthid::store::{Holder, Lease, NewRun, RunSummary, Store, StoreError};
+use futures::future::BoxFuture;
+use orthid::journal::Record;
+use orthid::store::{Call, Intercept, Intercepted, Lease, Store, StoreError};
 use tokio::sync::Mutex;
 
 /// How promises are broken.
@@ -18,18 +17,23 @@ pub enum Breach {
     Forgets,
 }
 
-pub struct BrokenStore {
+/// What breaks them.
+pub struct Broken {
     inner: Arc<dyn Store>,
     breach: Breach,
     writes: AtomicU64,
     cached: Mutex<Option<(Lease, Vec<Record>)>>,
 }
 
-impl BrokenStore {
-    pub fn new(inner: Arc<dyn Store>, breach: Breach) -> BrokenStore {
-        BrokenStore { inner, breach, writes: AtomicU64::new(0), cached: Mutex::new(None) }
-    }
+pub type BrokenStore = Intercepted<Broken>;
 
+pub fn breaking(inner: Arc<dyn Store>, breach: Breach) -> BrokenStore {
+    let behind = Arc::clone(&inner);
+    let broken = Broken { inner, breach, writes: AtomicU64::new(0), cached: Mutex::new(None) };
+    Intercepted::new(behind, broken)
+}
+
+impl Broken {
     async fn write_back(&self) -> Result<(), StoreError> {
         match self.cached.lock().await.take() {
             Some((lease, records)) => self.inner.append(&lease, &records).await,
@@ -39,73 +43,35 @@ impl BrokenStore {
 }
 
 #[async_trait::async_trait]
-impl Store for BrokenStore {
-    async fn create_run(
+impl Intercept for Broken {
+    async fn around<T: Send>(
         &self,
-        lease: &Lease,
-        run: &NewRun,
-        records: &[Record],
-    ) -> Result<(), StoreError> {
-        self.inner.create_run(lease, run, records).await
+        call: Call,
+        pass: BoxFuture<'_, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match call {
+            // A new process: what the old one's disk had not written is gone.
+            Call::AcquireLease => *self.cached.lock().await = None,
+            Call::ReleaseLease => self.write_back().await?,
+            Call::CreateRun | Call::Append | Call::RenewLease | Call::BreakLease | Call::Read => {}
+        }
+        pass.await
     }
 
-    async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
+    async fn append(
+        &self,
+        lease: &Lease,
+        records: &[Record],
+        pass: BoxFuture<'_, Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
         match self.breach {
             Breach::LiesAt(n) if self.writes.fetch_add(1, Ordering::Relaxed) + 1 == n => Ok(()),
-            Breach::LiesAt(_) => self.inner.append(lease, records).await,
+            Breach::LiesAt(_) => pass.await,
             Breach::Forgets => {
                 self.write_back().await?;
                 *self.cached.lock().await = Some((lease.clone(), records.to_vec()));
                 Ok(())
             }
         }
-    }
-
-    async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError> {
-        self.inner.records(run, after).await
-    }
-
-    async fn plan(&self, run: &RunId) -> Result<StoredPlan, StoreError> {
-        self.inner.plan(run).await
-    }
-
-    async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
-        self.inner.runs(limit).await
-    }
-
-    async fn run_of_plan(&self, plan_digest: &str) -> Result<Option<RunId>, StoreError> {
-        self.inner.run_of_plan(plan_digest).await
-    }
-
-    async fn acquire_lease(
-        &self,
-        subject: &str,
-        holder: &Holder,
-        ttl: Duration,
-    ) -> Result<Lease, StoreError> {
-        // A new process: what the old one's disk had not written is gone.
-        *self.cached.lock().await = None;
-        self.inner.acquire_lease(subject, holder, ttl).await
-    }
-
-    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
-        self.inner.renew_lease(lease, ttl).await
-    }
-
-    async fn release_lease(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.write_back().await?;
-        self.inner.release_lease(lease).await
-    }
-
-    async fn lease(&self, subject: &str) -> Result<Option<Lease>, StoreError> {
-        self.inner.lease(subject).await
-    }
-
-    async fn leases(&self) -> Result<Vec<Lease>, StoreError> {
-        self.inner.leases().await
-    }
-
-    async fn break_lease(&self, lease_id: &str) -> Result<Lease, StoreError> {
-        self.inner.break_lease(lease_id).await
     }
 }
