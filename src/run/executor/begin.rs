@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::run_loop::{Run, Underway};
+use super::run_loop::Run;
+use super::tasks::Underway;
 use super::{GivenApproval, RunError};
 use crate::graph::StepGraph;
 use crate::journal::{Event, Failure, FailureClass, Intent};
@@ -32,17 +32,16 @@ enum Work {
     Undo(UndoAfter),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Decides what begins now, and notes it.
-    pub(super) fn choose<'g>(
+    pub(super) fn choose(
         &mut self,
-        graph: &'g StepGraph,
-        schedule: &mut Schedule<'g>,
-    ) -> Result<Vec<Launch<'g>>, RunError> {
+        schedule: &mut Schedule<'a>,
+    ) -> Result<Vec<Launch<'a>>, RunError> {
         let mut begin = Vec::new();
-        while !self.is_stopping() && self.places < self.options.parallelism {
+        while !self.is_stopping() && self.tasks.places < self.options.parallelism {
             let Some(Next { address, intent }) = schedule.next() else { break };
-            let step = graph.get(address).expect("the schedule names steps of its graph");
+            let step = self.graph.get(address).expect("the schedule names steps of its graph");
             if self.passed_over(step, schedule)? {
                 continue;
             }
@@ -59,12 +58,12 @@ impl Run<'_> {
             self.note(Event::StepStarted { step: address.clone(), attempt, intent })?;
             schedule.started(address, &self.state);
             if takes_place(step) {
-                self.places += 1;
+                self.tasks.places += 1;
             }
             let is_over = schedule.is_over(address);
             begin.push(Launch { step, work: Work::Step(intent, scope), is_over, answer });
         }
-        begin.extend(self.next_undo(graph, schedule, begin.is_empty())?);
+        begin.extend(self.next_undo(schedule, begin.is_empty())?);
         Ok(begin)
     }
 
@@ -158,23 +157,22 @@ impl Run<'_> {
     }
 
     /// The step to undo now: one at a time, once nothing else is under way.
-    fn next_undo<'g>(
+    fn next_undo(
         &mut self,
-        graph: &'g StepGraph,
-        schedule: &Schedule<'g>,
+        schedule: &Schedule<'a>,
         nothing_begins: bool,
-    ) -> Result<Option<Launch<'g>>, RunError> {
-        let idle = nothing_begins && self.running.is_empty();
+    ) -> Result<Option<Launch<'a>>, RunError> {
+        let idle = nothing_begins && self.tasks.running.is_empty();
         if schedule.ending() != Some(Ending::Unwind) || !idle || self.is_stopping() {
             return Ok(None);
         }
-        if self.unwind.is_none() {
-            let order = undo_order(graph, &self.state);
-            self.unwind = Some(order.into_iter().map(|step| step.address.clone()).collect());
+        if self.unwind.order.is_none() {
+            let order = undo_order(self.graph, &self.state);
+            self.unwind.order = Some(order.into_iter().map(|step| step.address.clone()).collect());
         }
-        let next = self.unwind.as_ref().and_then(|order| order.front());
-        let Some(step) = next.and_then(|address| graph.get(address)) else { return Ok(None) };
-        if self.undo_failed {
+        let next = self.unwind.order.as_ref().and_then(|order| order.front());
+        let Some(step) = next.and_then(|address| self.graph.get(address)) else { return Ok(None) };
+        if self.unwind.failed {
             return Ok(None);
         }
         let answer = self.take_answer(&step.address)?;
@@ -216,7 +214,7 @@ impl Run<'_> {
             base: self.options.base.clone(),
             cancel: underway.stop.child_token(),
             finish: underway.finish.clone(),
-            progress: self.progress.clone(),
+            progress: self.tasks.progress.clone(),
         };
         let attempt = Attempt {
             world: Arc::clone(&self.deps.world),
@@ -226,7 +224,7 @@ impl Run<'_> {
             guard: self.keeper.guard(),
             answer,
         };
-        self.running.insert(step.address.clone(), underway);
+        self.tasks.running.insert(step.address.clone(), underway);
         let address = step.address.clone();
         let work = async move {
             let work = async move {
@@ -238,12 +236,7 @@ impl Run<'_> {
             // A panic is a bug of ours; what it left behind can't be told.
             AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked(address))
         };
-        let mut work = Box::pin(work);
-        // What is over without waiting needs no task, nor another thread that is woken up for it.
-        match futures::poll!(&mut work) {
-            Poll::Ready(report) => self.reports.push(report),
-            Poll::Pending => drop(self.tasks.spawn(work)),
-        }
+        self.tasks.reports.begin(work).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::run_loop::Run;
-use super::{Notice, RunError};
+use super::{Notice, Opening, RunError};
 use crate::journal::{Event, Record, RunStatus};
 use crate::run::head;
 use crate::run::state::RunPhase;
@@ -15,8 +15,34 @@ const STORE_PATIENCE: Duration = Duration::from_secs(60);
 const STORE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 impl Run<'_> {
-    /// Records the run with its plan, under the lease just taken.
-    pub(super) async fn create(&mut self, plan_bytes: Vec<u8>) -> Result<(), RunError> {
+    /// Takes the run in hand under the lease just taken: its first records, or the next after those that there are.
+    ///
+    /// # Errors
+    /// [`RunError::Ended`] where there is nothing to go on with, or nothing that could be taken back any more.
+    pub(super) async fn open(&mut self, opening: Opening) -> Result<(), RunError> {
+        let event = match opening {
+            Opening::Start(plan_bytes) => return self.create(plan_bytes).await,
+            Opening::Resume => Event::LeaseTaken { holder: self.holder() },
+            Opening::RollBack => Event::RollbackRequested { holder: self.holder() },
+        };
+        for record in self.deps.store.records(&self.job.run, 0).await? {
+            self.state.apply(&record)?;
+        }
+        let turns_back = matches!(event, Event::RollbackRequested { .. });
+        match self.state.phase {
+            RunPhase::Running | RunPhase::Paused(_) | RunPhase::Finished(RunStatus::Stuck) => {}
+            RunPhase::Finished(RunStatus::Succeeded | RunStatus::Failed) if turns_back => {}
+            RunPhase::Finished(
+                status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
+            ) => return Err(RunError::Ended { run: self.job.run.clone(), status }),
+        }
+        self.first = self.state.seq + 1;
+        self.note(event)?;
+        self.flush().await
+    }
+
+    /// Records the run with its plan.
+    async fn create(&mut self, plan_bytes: Vec<u8>) -> Result<(), RunError> {
         self.note(Event::RunCreated {
             plan_digest: self.job.plan_digest.clone(),
             steps: self.job.plan.steps.len() as u64,
@@ -33,35 +59,6 @@ impl Run<'_> {
         self.deps.store.create_run(self.keeper.lease(), &new, &records).await?;
         self.tell(records);
         Ok(())
-    }
-
-    /// Folds the journal and opens the run again under this lease.
-    pub(super) async fn reopen(&mut self) -> Result<(), RunError> {
-        for record in self.deps.store.records(&self.job.run, 0).await? {
-            self.state.apply(&record)?;
-        }
-        match &self.state.phase {
-            RunPhase::Running | RunPhase::Paused(_) | RunPhase::Finished(RunStatus::Stuck) => {}
-            RunPhase::Finished(
-                status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
-            ) => return Err(RunError::Ended { run: self.job.run.clone(), status: *status }),
-        }
-        self.first = self.state.seq + 1;
-        self.note(Event::LeaseTaken { holder: self.holder() })?;
-        self.flush().await
-    }
-
-    /// Folds the journal and turns the run back under this lease, wherever it stands.
-    pub(super) async fn turn_back(&mut self) -> Result<(), RunError> {
-        for record in self.deps.store.records(&self.job.run, 0).await? {
-            self.state.apply(&record)?;
-        }
-        if let RunPhase::Finished(status @ RunStatus::RolledBack) = self.state.phase {
-            return Err(RunError::Ended { run: self.job.run.clone(), status });
-        }
-        self.first = self.state.seq + 1;
-        self.note(Event::RollbackRequested { holder: self.holder() })?;
-        self.flush().await
     }
 
     fn holder(&self) -> String {

@@ -8,6 +8,7 @@
 mod begin;
 mod journal_writer;
 mod run_loop;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -139,33 +140,39 @@ pub async fn start(
     job: &Job,
     plan_bytes: Vec<u8>,
 ) -> Result<Outcome, RunError> {
-    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
-    let keeper = take_lease(deps, &options, &job.subject).await?;
-    let mut run = Run::new(deps, options, job, &graph, keeper);
-    match run.create(plan_bytes).await {
-        Ok(()) => run.carry_out(&graph).await,
-        Err(error) => run.give_up(error).await,
-    }
+    open(deps, options, job, Opening::Start(plan_bytes)).await
 }
 
 /// Takes a run up where its journal ends.
 pub async fn resume(deps: &Deps, options: Options, job: &Job) -> Result<Outcome, RunError> {
-    let graph = StepGraph::from_steps(job.plan.steps.clone())?;
-    let keeper = take_lease(deps, &options, &job.subject).await?;
-    let mut run = Run::new(deps, options, job, &graph, keeper);
-    match run.reopen().await {
-        Ok(()) => run.carry_out(&graph).await,
-        Err(error) => run.give_up(error).await,
-    }
+    open(deps, options, job, Opening::Resume).await
 }
 
 /// Undoes what happened in a run, wherever its journal ends: by its rollback edges, as if its last step had failed.
 pub async fn roll_back(deps: &Deps, options: Options, job: &Job) -> Result<Outcome, RunError> {
+    open(deps, options, job, Opening::RollBack).await
+}
+
+/// How a process takes a run in hand.
+#[derive(Clone, Debug)]
+enum Opening {
+    /// It creates the run, with this plan's bytes.
+    Start(Vec<u8>),
+    Resume,
+    RollBack,
+}
+
+async fn open(
+    deps: &Deps,
+    options: Options,
+    job: &Job,
+    opening: Opening,
+) -> Result<Outcome, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
     let keeper = take_lease(deps, &options, &job.subject).await?;
     let mut run = Run::new(deps, options, job, &graph, keeper);
-    match run.turn_back().await {
-        Ok(()) => run.carry_out(&graph).await,
+    match run.open(opening).await {
+        Ok(()) => run.carry_out().await,
         Err(error) => run.give_up(error).await,
     }
 }

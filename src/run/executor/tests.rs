@@ -219,7 +219,7 @@ async fn what_a_rollback_finds_open_is_looked_at_and_never_begun() {
     );
     // A process that died when the second step had begun.
     let mut died = Run::new(&stage.deps, stage.options(), &stage.job, &graph, keeper);
-    died.create(b"{}".to_vec()).await.unwrap();
+    died.open(Opening::Start(b"{}".to_vec())).await.unwrap();
     let address = |name: &str| Address::new(StepKind::Run, name);
     let started =
         |name: &str| Event::StepStarted { step: address(name), attempt: 1, intent: Intent::Act };
