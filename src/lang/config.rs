@@ -2,7 +2,7 @@
 //!
 //! Must not: know the world. The same text and variables give the same configuration everywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semver::{Version, VersionReq};
 
@@ -107,6 +107,15 @@ pub struct Relaxation {
     pub span: Span,
 }
 
+/// The `redact` block: what planning takes for a secret, besides what it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedactConfig {
+    /// Names of fields that hold secrets.
+    pub names: Vec<String>,
+    /// Exact paths of what holds none: `values.auth.issuerKey`, `ConfigMap/orthid.data.PUBLIC_KEY`.
+    pub reveal: BTreeSet<String>,
+}
+
 /// A step block as written, before it is instantiated.
 #[derive(Clone, Debug)]
 pub struct StepBlock {
@@ -133,6 +142,7 @@ pub struct Config {
     pub databases: BTreeMap<String, DatabaseSpec>,
     pub changelog: ChangelogConfig,
     pub policy: Vec<Relaxation>,
+    pub redact: RedactConfig,
     /// In the order of the text.
     pub step_blocks: Vec<StepBlock>,
     /// The plan's own files and those that `file()` and `values` read, by digest.

@@ -27,8 +27,8 @@ mod value;
 mod tests;
 
 pub use config::{
-    ChangelogConfig, Config, Inputs, RawValue, Relaxation, StepBlock, UpgradeBlock, VariableInput,
-    VariableOrigin,
+    ChangelogConfig, Config, Inputs, RawValue, RedactConfig, Relaxation, StepBlock, UpgradeBlock,
+    VariableInput, VariableOrigin,
 };
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, MAX_DIAGNOSTICS, Severity};
 pub use eval::{ResidualError, eval_condition, eval_residual, eval_value, quoted};

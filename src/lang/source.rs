@@ -47,6 +47,23 @@ impl Source {
     }
 }
 
+fn asterisks(secret: &str) -> String {
+    let all = !secret.contains('"');
+    let (mut inside, mut escaped) = (false, false);
+    let mut hidden = String::with_capacity(secret.len());
+    for c in secret.chars() {
+        let ends = c == '"' && !escaped;
+        match c {
+            '\n' => hidden.push('\n'),
+            _ if all || (inside && !ends) => hidden.push_str(&"*".repeat(c.len_utf8())),
+            _ => hidden.push(c),
+        }
+        inside ^= ends;
+        escaped = c == '\\' && !escaped;
+    }
+    hidden
+}
+
 /// All sources of one plan; a [`Span`] names one by its position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources(Arc<Vec<Source>>);
@@ -70,6 +87,22 @@ impl Sources {
 
     pub fn get(&self, span: Span) -> Option<&Source> {
         self.0.get(span.file as usize)
+    }
+
+    /// The same sources with the texts between quotes of a span, or all of it where there are none,
+    /// written as asterisks. Every offset stays.
+    pub(super) fn masked(&self, span: Span) -> Sources {
+        let mut sources = Vec::clone(&self.0);
+        let range = span.start as usize..span.end as usize;
+        if let Some(source) = sources.get_mut(span.file as usize)
+            && let Some(secret) = source.text.get(range.clone())
+        {
+            let text = &source.text;
+            let hidden = asterisks(secret);
+            let whole = [&text[..range.start], hidden.as_str(), &text[range.end..]].concat();
+            *source = Source::new(source.path.clone(), whole);
+        }
+        Sources(Arc::new(sources))
     }
 
     /// The text that a span covers; empty for a span of another set of sources.

@@ -20,6 +20,14 @@ pub enum Arg {
 }
 
 impl Arg {
+    /// The text, or the expression that gives it later.
+    pub fn source(&self) -> &str {
+        match self {
+            Arg::Known(text) => text,
+            Arg::Later(residual) => &residual.expr,
+        }
+    }
+
     pub fn known(&self) -> Option<&str> {
         match self {
             Arg::Known(text) => Some(text),

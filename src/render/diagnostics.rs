@@ -89,7 +89,7 @@ fn pretty(document: &impl Serialize) -> String {
 }
 
 fn entry<'a>(diagnostic: &'a Diagnostic, all: &Diagnostics) -> Entry<'a> {
-    let Diagnostic { code, severity, message, labels, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels, help, .. } = diagnostic;
     let first = labels.first().and_then(|label| located(label, all));
     Entry {
         severity: match severity {
@@ -198,7 +198,7 @@ pub fn sarif(diagnostics: &Diagnostics) -> String {
 }
 
 fn sarif_result(diagnostic: &Diagnostic, all: &Diagnostics) -> serde_json::Value {
-    let Diagnostic { code, severity, message, labels, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels, help, .. } = diagnostic;
     let text = match help {
         Some(help) => format!("{message}\n{help}"),
         None => message.clone(),

@@ -79,7 +79,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
             (made.saved, bytes, made.base)
         }
     };
-    Subject::of_plan(&saved.plan, &base).reveal(&environment, &redactor);
+    Subject::of_plan(&saved.plan, &base).make_known(&environment, &redactor);
     refuse_secrets(&redactor, &bytes)?;
     refuse_blocked(&saved)?;
     if saved.plan.steps.is_empty() {

@@ -70,7 +70,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let base = saved::base(&base)?;
     let environment = environment::read();
     let redactor = cx.redactor.clone();
-    Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
+    Subject::of_plan(&job.plan, &base).make_known(&environment, &redactor);
     if args.explain {
         let deps = dependencies(&state, &environment, redactor);
         let evidence = state.evidence(&job.run);

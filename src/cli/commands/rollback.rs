@@ -67,7 +67,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let base = saved::base(&base)?;
     let environment = environment::read();
     let redactor = cx.redactor.clone();
-    Subject::of_plan(&job.plan, &base).reveal(&environment, &redactor);
+    Subject::of_plan(&job.plan, &base).make_known(&environment, &redactor);
     let deps = dependencies(&state, &environment, redactor.clone());
     let evidence = state.evidence(&job.run);
     let planned = run::rollback(&deps, &job, base.clone(), evidence).await.map_err(run_error)?;

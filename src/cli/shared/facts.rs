@@ -8,7 +8,7 @@ use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::files::read_regular;
 use crate::facts::{Facts, recording};
-use crate::lang::Config;
+use crate::lang::{Config, RedactConfig};
 use crate::model::{DatabaseSpec, ReleaseSpec, Step, StepSpec};
 use crate::plan::{Authored, Plan};
 use crate::text::secret::Redactor;
@@ -26,6 +26,8 @@ pub struct Subject<'a> {
     pub target: Option<&'a semver::Version>,
     pub databases: &'a BTreeMap<String, DatabaseSpec>,
     pub steps: &'a [Step],
+    /// None for a plan that was made: what it says has been taken into its facts.
+    pub redact: Option<&'a RedactConfig>,
 }
 
 impl<'a> Subject<'a> {
@@ -36,15 +38,19 @@ impl<'a> Subject<'a> {
             target: plan.upgrade.as_ref().map(|upgrade| &upgrade.to),
             databases: &plan.databases,
             steps: &plan.steps,
+            redact: None,
         }
     }
 
     /// Makes the secrets of the plan known, before anything is observed, recorded or said.
-    pub fn reveal(&self, environment: &Environment, redactor: &Redactor) {
+    pub fn make_known(&self, environment: &Environment, redactor: &Redactor) {
         let authored = Authored::new(self.steps, self.release, self.databases);
         // What stands in the plan or in the path to it is no secret, whatever else has the same value.
         redactor.disclose(&authored.words());
         redactor.disclose(&self.base.display().to_string());
+        if let Some(RedactConfig { names, reveal }) = self.redact {
+            redactor.look(names.clone(), reveal.clone());
+        }
         for name in authored.variables() {
             redactor.register_variable(&name, environment.var(&name).unwrap_or_default());
         }
@@ -57,7 +63,7 @@ pub async fn observe(
     redactor: &Redactor,
     subject: Subject<'_>,
 ) -> Result<Facts, CommandError> {
-    subject.reveal(environment, redactor);
+    subject.make_known(environment, redactor);
     let wanted = wanted(subject);
     world::survey(environment, redactor, &wanted)
         .await
@@ -65,7 +71,7 @@ pub async fn observe(
 }
 
 fn wanted(subject: Subject<'_>) -> Wanted {
-    let Subject { base, release, target, databases, steps } = subject;
+    let Subject { base, release, target, databases, steps, redact: _ } = subject;
     let mut backup_destinations = BTreeSet::new();
     let mut status = None;
     for step in steps {
@@ -113,6 +119,7 @@ pub fn subject<'a>(config: &'a Config, base: &'a Path, steps: &'a [Step]) -> Sub
         target: config.upgrade.as_ref().map(|upgrade| &upgrade.to),
         databases: &config.databases,
         steps,
+        redact: Some(&config.redact),
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn make(
         Some(facts) => {
             // The recording was made elsewhere, where other secrets were known.
             let steps = config.validate_steps()?;
-            facts::subject(&config, &text.base, &steps).reveal(environment, redactor);
+            facts::subject(&config, &text.base, &steps).make_known(environment, redactor);
             redactor.without_known(facts).map_err(secret_in_facts)?
         }
         None => facts::of_config(&config, &text.base, environment, redactor).await?,

@@ -96,6 +96,7 @@ impl Reader<'_, '_> {
     }
 
     fn checked_url(&mut self, body: &Body, url: Option<Arg>) -> Eval<Option<Arg>> {
+        self.no_credentials(body, "url", url.iter().map(Arg::source))?;
         let Some(Arg::Known(text)) = &url else { return Ok(url) };
         let is_http = text.starts_with("http://") || text.starts_with("https://");
         if is_http || text.starts_with("{{") {
@@ -121,7 +122,7 @@ impl Reader<'_, '_> {
                     shown(name)
                 );
                 let diagnostic = Diagnostic::new(Code::SecretInPlan, message)
-                    .label(self.span_of(body, "headers"), "here")
+                    .label_secret(self.span_of(body, "headers"), "here")
                     .help("use `env(\"NAME\")`, a sensitive variable, or a value captured from an earlier request");
                 return self.on.fail(diagnostic);
             }

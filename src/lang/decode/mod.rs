@@ -5,6 +5,7 @@ mod common;
 mod http;
 mod named;
 pub(super) mod paths;
+mod secrets;
 mod settings;
 mod steps;
 
@@ -24,7 +25,7 @@ use crate::text::duration;
 /// The entries of an object, in order.
 type Entries = Vec<(String, Value)>;
 pub(super) use common::{Common, When};
-pub(super) use settings::{Settings, changelog, databases, policy, release, upgrade};
+pub(super) use settings::{Settings, changelog, databases, policy, redact, release, upgrade};
 pub(super) use steps::step;
 
 /// What stands in for a value that is not set, where a plan is only validated.

@@ -1,10 +1,11 @@
-//! The blocks of a file that are not steps: `upgrade`, `release`, `database`, `changelog`, `policy`.
+//! The blocks of a file that are not steps: `upgrade`, `release`, `database`, `changelog`, `policy`,
+//! `redact`.
 
 use std::collections::BTreeMap;
 
 use semver::{Version, VersionReq};
 
-use crate::lang::config::{ChangelogConfig, Relaxation, UpgradeBlock};
+use crate::lang::config::{ChangelogConfig, RedactConfig, Relaxation, UpgradeBlock};
 use crate::lang::decode::{Reader, block, blocks, needed, parse_version};
 use crate::lang::diagnostic::shown;
 use crate::lang::eval::{Eval, Failed};
@@ -24,6 +25,7 @@ pub(in crate::lang) struct Settings {
     pub databases: BTreeMap<String, DatabaseSpec>,
     pub changelog: ChangelogConfig,
     pub policy: Vec<Relaxation>,
+    pub redact: RedactConfig,
 }
 
 fn name_of(block: &Block) -> Eval<String> {
@@ -53,6 +55,10 @@ pub(in crate::lang) fn release(
     let namespace = reader.full_text(body, "namespace");
     let chart = reader.full_text(body, "chart");
     let repository = reader.full_text(body, "repository");
+    let repository = repository.and_then(|repository| {
+        reader.no_credentials(body, "repository", repository.as_deref().into_iter())?;
+        Ok(repository)
+    });
     let workloads = reader.texts(body, "workloads");
     let workloads = workloads.and_then(|list| reader.workloads(body, list.unwrap_or_default()));
     let version_of = reader.word(body, "version_of", &VERSION_OF);
@@ -86,6 +92,10 @@ pub(in crate::lang) fn databases<'b>(
 
 pub(in crate::lang) fn changelog(reader: &mut Reader, found: &Block) -> Eval<ChangelogConfig> {
     let source = reader.full_text(&found.body, "source");
+    let source = source.and_then(|source| {
+        reader.no_credentials(&found.body, "source", source.as_deref().into_iter())?;
+        Ok(source)
+    });
     let mut guides = BTreeMap::new();
     for guide in blocks(&found.body, "guide") {
         let Some(label) = guide.labels.first() else { continue };
@@ -130,6 +140,13 @@ pub(in crate::lang) fn policy(reader: &mut Reader, found: &Block) -> Vec<Relaxat
         relaxations.push(Relaxation { rule: label.text.to_string(), reason, span: relax.span });
     }
     relaxations
+}
+
+pub(in crate::lang) fn redact(reader: &mut Reader, found: &Block) -> Eval<RedactConfig> {
+    let names = reader.texts(&found.body, "names");
+    let reveal = reader.texts(&found.body, "reveal");
+    let reveal = reveal?.unwrap_or_default().into_iter().collect();
+    Ok(RedactConfig { names: names?.unwrap_or_default(), reveal })
 }
 
 impl Reader<'_, '_> {
@@ -204,7 +221,7 @@ impl Reader<'_, '_> {
             );
             return self.on.fail(
                 diagnostic
-                    .label(self.span_of(body, "url"), "here")
+                    .label_secret(self.span_of(body, "url"), "here")
                     .help("read the URL with `env(\"NAME\")`, or from a sensitive variable"),
             );
         }

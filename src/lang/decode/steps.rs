@@ -235,6 +235,7 @@ impl Reader<'_, '_> {
         let workdir =
             workdir.and_then(|workdir| self.inside(workdir, self.span_of(body, "workdir")));
         let env = self.arg_map(body, "env");
+        let env = env.and_then(|env| self.no_secret_variables(body, env));
         let exit_codes = self.numbers(body, "exit_codes", 0, 255);
         let observe = self.words(body, "observe");
         let undo = self.words(body, "undo");
@@ -270,6 +271,7 @@ impl Reader<'_, '_> {
                 .help("every user of the machine can read arguments: pass it by `env`");
             return self.on.fail(diagnostic);
         }
+        self.no_credentials(body, name, words.iter().flatten().map(Arg::source))?;
         Ok(words)
     }
 

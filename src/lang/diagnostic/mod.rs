@@ -43,6 +43,8 @@ pub struct Diagnostic {
     pub message: String,
     pub labels: Vec<Label>,
     pub help: Option<String>,
+    /// Where a secret stands in the text: it is not shown.
+    secret: Option<Span>,
 }
 
 impl Diagnostic {
@@ -53,6 +55,7 @@ impl Diagnostic {
             message: printable(message.as_ref()),
             labels: Vec::new(),
             help: None,
+            secret: None,
         }
     }
 
@@ -64,6 +67,13 @@ impl Diagnostic {
     pub fn label(mut self, span: Span, text: impl AsRef<str>) -> Diagnostic {
         self.labels.push(Label { span, text: printable(text.as_ref()) });
         self
+    }
+
+    /// A label at a secret, which no error shows.
+    #[must_use]
+    pub fn label_secret(mut self, span: Span, text: impl AsRef<str>) -> Diagnostic {
+        self.secret = Some(span);
+        self.label(span, text)
     }
 
     #[must_use]
@@ -106,6 +116,9 @@ impl Diagnostics {
         if self.found.len() >= MAX_DIAGNOSTICS {
             self.suppressed += 1;
             return;
+        }
+        if let Some(span) = diagnostic.secret {
+            self.sources = self.sources.masked(span);
         }
         let key = (diagnostic.code, diagnostic.place(), diagnostic.message.clone());
         if self.seen.insert(key) {

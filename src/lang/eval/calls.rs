@@ -164,7 +164,7 @@ impl Evaluator<'_> {
             _ => {
                 let message = "a value that stands in the plan's text can't be made secret";
                 let diagnostic = Diagnostic::new(Code::SecretInPlan, message)
-                    .label(span, "known when planning")
+                    .label_secret(span, "known when planning")
                     .help("read a secret with `env(\"NAME\")`, or from a `sensitive` variable");
                 self.fail(diagnostic)
             }

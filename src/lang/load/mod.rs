@@ -138,6 +138,7 @@ impl Loader<'_> {
             databases: settings.databases,
             changelog: settings.changelog,
             policy: settings.policy,
+            redact: settings.redact,
             step_blocks,
             files: digests,
             sources: all,
@@ -231,6 +232,9 @@ impl Loader<'_> {
         }
         if let Some(block) = first("policy") {
             settings.policy = decode::policy(&mut reader, block);
+        }
+        if let Some(block) = first("redact") {
+            settings.redact = decode::redact(&mut reader, block).unwrap_or_default();
         }
         let mut found = evaluator.found;
         self.found.append(&mut found);

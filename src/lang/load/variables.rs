@@ -112,7 +112,8 @@ fn declare<'b>(on: &mut Evaluator, block: &'b Block, name: Arc<str>) -> Eval<Var
                 let message = format!(
                     "the default of the sensitive variable `{name}` stands in the plan's text"
                 );
-                let diagnostic = Diagnostic::new(Code::SecretInPlan, message).label(span, "here");
+                let diagnostic =
+                    Diagnostic::new(Code::SecretInPlan, message).label_secret(span, "here");
                 return on.fail(diagnostic.help("leave the default out, or make it null"));
             }
             let convert = ty.convert(value);

@@ -226,6 +226,19 @@ pub static FILE: BlockSchema = BlockSchema {
             ..BLOCK
         },
         &BlockSchema {
+            name: "redact",
+            doc: "What is secret in what planning observes, besides what orthid takes for it.",
+            attributes: &[
+                optional("names", Ty::Texts, "More names of fields that hold secrets."),
+                optional(
+                    "reveal",
+                    Ty::Texts,
+                    "Exact paths of fields that hold none: `values.auth.realmKey`, `ConfigMap/orthid.data.PUBLIC_KEY`.",
+                ),
+            ],
+            ..BLOCK
+        },
+        &BlockSchema {
             name: "backup",
             doc: "Dumps a database with pg_dump.",
             attributes: &[

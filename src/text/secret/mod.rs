@@ -18,7 +18,7 @@ mod redactor;
 mod tree;
 
 pub use fingerprint::{holds_fingerprint, without_fingerprints};
-pub use look::is_secret_name;
+pub use look::{holds_credentials, is_secret_name};
 pub use redactor::{Part, Redactor};
 pub use tree::{ManifestError, documents};
 

@@ -1,6 +1,6 @@
 //! The secrets that are known, and the taking out of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,16 @@ struct Known {
     open: Vec<String>,
     /// None where there is something new to look for.
     needles: Option<Arc<Needles>>,
+    looks: Arc<Looks>,
+}
+
+/// What a plan says of secrets that are not known.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// Names of fields that hold secrets, besides those that orthid takes for such.
+    pub(super) names: Vec<String>,
+    /// Paths of what is none.
+    pub(super) revealed: BTreeSet<String>,
 }
 
 /// Every form of every secret, ready to be looked for.
@@ -93,11 +103,16 @@ impl Redactor {
         }
     }
 
+    /// Says which other names are a secret's, and by their paths which places hold none.
+    pub fn look(&self, names: Vec<String>, revealed: BTreeSet<String>) {
+        self.known().looks = Arc::new(Looks { names, revealed });
+    }
+
     /// The text without known secrets, and without what looks like one: for what was said by
     /// somebody else.
     pub fn clean(&self, text: &str) -> String {
         let hidden = |_: &str| HIDDEN.to_owned();
-        without_lookalikes(&self.replaced(text, &hidden), &hidden)
+        without_lookalikes(&self.replaced(text, &hidden), &self.looks().names, &hidden)
     }
 
     /// The text without known secrets: for what orthid itself writes.
@@ -161,6 +176,10 @@ impl Redactor {
 
     pub(super) fn fingerprint(&self, secret: &str) -> String {
         self.key.fingerprint(secret)
+    }
+
+    pub(super) fn looks(&self) -> Arc<Looks> {
+        Arc::clone(&self.known().looks)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -287,6 +287,41 @@ run "two" { command = ["echo", run.one.OUTPUT] }
 }
 
 #[test]
+fn a_secret_in_the_plans_text_is_refused_and_not_shown() {
+    for attribute in [
+        "url = \"https://ann:plain-canary@idp.test/\"",
+        "headers = { authorization = \"Bearer plain-canary\" }\n url = \"http://h/\"",
+    ] {
+        let plan = format!("smoke \"s\" {{\n  request \"r\" {{\n {attribute}\n }}\n}}\n");
+        refused(&plan);
+    }
+    for attribute in [
+        "env = { API_TOKEN = \"plain-canary\", MODE = \"shown\" }",
+        "command = [\"curl\", \"-u\", \"ann:plain-canary\", \"http://h/\"]",
+        "env = { X = \"ghp_plaincanary0123456789\" }",
+    ] {
+        let command = if attribute.starts_with("command") { "" } else { "command = [\"true\"]\n" };
+        refused(&format!("run \"r\" {{\n {command} {attribute}\n}}\n"));
+    }
+    refused("variable \"v\" {\n  sensitive = true\n  default = \"plain-canary\"\n}\n");
+    refused("database \"d\" {\n  url = \"postgres://u:plain-canary@h/d\"\n}\n");
+}
+
+fn refused(plan: &str) {
+    let desk = Desk::new(plan);
+    for format in [
+        &["validate", "plan.hcl"][..],
+        &["validate", "plan.hcl", "-json"],
+        &["validate", "plan.hcl", "-sarif"],
+    ] {
+        let ended = desk.run(format).code(1);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("secret_in_plan"), "{plan}: {said}");
+        assert!(!said.contains("canary"), "{plan}: {said}");
+    }
+}
+
+#[test]
 fn errors_hold_no_secret() {
     let mut sweep = Sweep::new(
         "database \"main\" { url = env(\"SERVICE_URL\") }\nbackup \"b\" {\n  database = database.main\n  to = \"x\"\n}\n",
