@@ -38,7 +38,7 @@ impl Arg {
 
 /// The expression that is left once everything known at plan time was folded into literals: only outputs of
 /// steps and environment variables remain in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {
     /// HCL expression source.
@@ -47,6 +47,9 @@ pub struct Residual {
     pub steps: Vec<Address>,
     /// Environment variables that the expression reads with `env()`.
     pub env: Vec<String>,
+    /// Those of `env` that need not be set: `try` or `can` has an answer without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional_env: Vec<String>,
     pub sensitive: bool,
 }
 

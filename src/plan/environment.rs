@@ -56,7 +56,7 @@ fn strings(value: &Value, words: &mut String) {
 }
 
 impl Plan {
-    /// Variable → who reads it: steps, or `database.NAME`.
+    /// Variables that must be set → who reads them: steps, `database.NAME`, `release`.
     pub fn environment(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut found = BTreeMap::new();
         let mut note = |reader: String, value: Value| collect(&value, &reader, &mut found);
@@ -75,9 +75,8 @@ impl Plan {
 
 fn collect(value: &Value, reader: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
     residuals(value, &mut |residual| {
-        // `try(env("X"), …)` has an answer where X is not set.
-        let has_another_way = residual.expr.contains("try(") || residual.expr.contains("can(");
-        for name in residual.env.into_iter().filter(|_| !has_another_way) {
+        let Residual { env, optional_env, .. } = residual;
+        for name in env.into_iter().filter(|name| !optional_env.contains(name)) {
             found.entry(name).or_default().insert(reader.to_owned());
         }
     });
@@ -97,5 +96,43 @@ fn residuals(value: &Value, take: &mut dyn FnMut(Residual)) {
         }
         Value::Array(values) => values.iter().for_each(|value| residuals(value, take)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::Facts;
+    use crate::lang::{self, Inputs, Source};
+
+    fn needed(argument: &str) -> Vec<String> {
+        let text =
+            format!("run \"a\" {{\n  command = [\"true\"]\n  env = {{ X = {argument} }}\n}}\n");
+        let config = lang::load(&[Source::new("p.hcl", text)], &Inputs::none());
+        let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+        let facts: Facts = serde_json::from_value(serde_json::json!({
+            "format_version": 1, "observed_at": "", "cluster": null, "helm": null,
+            "release": null, "databases": {}, "backup_space": {},
+        }))
+        .unwrap();
+        let plan = super::super::plan(&config, &facts).unwrap_or_else(|error| panic!("{error}"));
+        plan.environment().into_keys().collect()
+    }
+
+    #[test]
+    fn a_variable_that_try_or_can_catches_need_not_be_set() {
+        let none: [&str; 0] = [];
+        let cases: [(&str, &[&str]); 8] = [
+            (r#"env("A")"#, &["A"]),
+            (r#"try(env("A"), "x")"#, &none),
+            (r#"can(env("A")) ? "yes" : "no""#, &none),
+            (r#"try(env("A"), env("B"))"#, &none),
+            (r#"upper(try(env("A"), "x"))"#, &none),
+            (r#""${try(env("A"), "x")}${env("B")}""#, &["B"]),
+            (r#""${try(env("A"), "x")}${env("A")}""#, &["A"]),
+            (r#""${env("A")} and try(it), can(it)""#, &["A"]),
+        ];
+        for (argument, expected) in cases {
+            assert_eq!(needed(argument), expected, "{argument}");
+        }
     }
 }

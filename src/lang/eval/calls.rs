@@ -82,7 +82,7 @@ impl Evaluator<'_> {
                 self.found.truncate(before);
                 match value {
                     Ok(value) if !value.is_known() => {
-                        self.deferred_call(&call.name, &[value], false, span)
+                        self.forgiving_call(&call.name, &[value], span)
                     }
                     Ok(_) => Ok(Value::Bool(true)),
                     Err(Failed) => Ok(Value::Bool(false)),
@@ -148,7 +148,7 @@ impl Evaluator<'_> {
             return Err(Failed);
         }
         self.found.truncate(before);
-        self.deferred_call(&call.name, &later, false, span)
+        self.forgiving_call(&call.name, &later, span)
     }
 
     fn sensitive(&mut self, call: &Call, span: Span) -> Eval<Value> {
@@ -189,6 +189,7 @@ impl Evaluator<'_> {
             Moment::Early | Moment::Plan => {
                 let mut left = Leftover::new();
                 left.env.insert(name.to_string());
+                left.needed_env.insert(name.to_string());
                 left.sensitive = true;
                 left.finish(self, format!("env({})", source_of(&value)), true, span)
             }

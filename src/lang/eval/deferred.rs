@@ -16,6 +16,8 @@ const MAX_HEIGHT: u16 = 40;
 pub(in crate::lang) struct Leftover {
     pub steps: BTreeSet<Address>,
     pub env: BTreeSet<String>,
+    /// Those of `env` without which there is no value.
+    pub needed_env: BTreeSet<String>,
     pub sensitive: bool,
     pub unset: bool,
     height: u16,
@@ -26,6 +28,7 @@ impl Leftover {
         Leftover {
             steps: BTreeSet::new(),
             env: BTreeSet::new(),
+            needed_env: BTreeSet::new(),
             sensitive: false,
             unset: false,
             height: 0,
@@ -63,6 +66,7 @@ impl Leftover {
             Value::Deferred(deferred) => {
                 self.steps.extend(deferred.steps.iter().cloned());
                 self.env.extend(deferred.env.iter().cloned());
+                self.needed_env.extend(deferred.needed_env.iter().cloned());
                 self.sensitive |= deferred.sensitive;
                 self.unset |= deferred.unset;
                 self.height = self.height.max(deferred.height);
@@ -80,9 +84,10 @@ impl Leftover {
             );
             return on.error(Code::TooDeep, message, span);
         }
-        let Leftover { steps, env, sensitive, unset, height: _ } = self;
+        let Leftover { steps, env, needed_env, sensitive, unset, height: _ } = self;
         let output = None;
-        let deferred = Deferred { expr, atom, height, steps, env, sensitive, unset, output };
+        let deferred =
+            Deferred { expr, atom, height, steps, env, needed_env, sensitive, unset, output };
         Ok(Value::Deferred(Arc::new(deferred)))
     }
 }
@@ -101,6 +106,14 @@ impl Evaluator<'_> {
         left.finish(self, format!("{name}({}{dots})", texts.join(", ")), true, span)
     }
 
+    /// As [`deferred_call`](Self::deferred_call), of a function that gives a value also where an argument has none.
+    pub fn forgiving_call(&mut self, name: &str, arguments: &[Value], span: Span) -> Eval<Value> {
+        let mut left = Leftover::new();
+        let texts: Vec<_> = arguments.iter().map(|argument| left.whole(argument)).collect();
+        left.needed_env.clear();
+        left.finish(self, format!("{name}({})", texts.join(", ")), true, span)
+    }
+
     /// A loop variable of a loop that is left over.
     pub fn loop_variable(&mut self) -> (String, Value) {
         self.deferred_loops += 1;
@@ -111,6 +124,7 @@ impl Evaluator<'_> {
             height: 0,
             steps: BTreeSet::new(),
             env: BTreeSet::new(),
+            needed_env: BTreeSet::new(),
             sensitive: false,
             unset: false,
             output: None,

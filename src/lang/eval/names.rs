@@ -312,6 +312,7 @@ impl<'a> Evaluator<'a> {
             height: 1,
             steps: BTreeSet::from([address.clone()]),
             env: BTreeSet::new(),
+            needed_env: BTreeSet::new(),
             sensitive: declared,
             unset: false,
             output: Some((address.clone(), name.to_string())),

@@ -238,6 +238,7 @@ fn deferred_secret(name: &str) -> Value {
         height: 1,
         steps: Default::default(),
         env: [format!("ORTHID_VAR_{name}")].into(),
+        needed_env: [format!("ORTHID_VAR_{name}")].into(),
         sensitive: true,
         unset: false,
         output: None,

@@ -92,6 +92,8 @@ pub struct Deferred {
     pub height: u16,
     pub steps: BTreeSet<Address>,
     pub env: BTreeSet<String>,
+    /// Those of `env` without which it has no value.
+    pub needed_env: BTreeSet<String>,
     pub sensitive: bool,
     /// Not set, and only validating: any place accepts it.
     pub unset: bool,
@@ -327,6 +329,7 @@ impl Deferred {
             expr: self.expr.clone(),
             steps: self.steps.iter().cloned().collect(),
             env: self.env.iter().cloned().collect(),
+            optional_env: self.env.difference(&self.needed_env).cloned().collect(),
             sensitive: self.sensitive,
         }
     }

@@ -67,12 +67,7 @@ fn next(state: &RunState, event: Event) -> Record {
 /// Steps that may be skipped, and wait for nothing.
 fn plan() -> Arc<Plan> {
     let step = |name: &str| Step {
-        when: Some(Residual {
-            expr: "true".into(),
-            steps: Vec::new(),
-            env: Vec::new(),
-            sensitive: false,
-        }),
+        when: Some(Residual { expr: "true".into(), ..Residual::default() }),
         ..Step::new(name, StepSpec::Checkpoint)
     };
     Arc::new(Plan { steps: ["a", "b", "c"].map(step).to_vec(), ..Plan::default() })

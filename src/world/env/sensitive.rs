@@ -85,7 +85,7 @@ fn reference(step: &Address, name: &str, value: &Value, redactor: &Redactor) -> 
         let expr = if value.is_string() { read } else { format!("jsondecode({read})") };
         (expr, vec![variable])
     });
-    SensitiveOutput { sensitive: Residual { expr, steps: Vec::new(), env, sensitive: true } }
+    SensitiveOutput { sensitive: Residual { expr, env, sensitive: true, ..Residual::default() } }
 }
 
 /// `["Bearer ", TOKEN]` → `join("", ["Bearer ", env("TOKEN")])`; none where no variable is in it.
@@ -198,8 +198,7 @@ mod tests {
             let arg = Arg::Later(Residual {
                 expr: format!("run.one.{name}"),
                 steps: vec![step.clone()],
-                env: Vec::new(),
-                sensitive: false,
+                ..Residual::default()
             });
             let resolved = resolver.resolve("it", &arg).map_err(|error| error.to_string())?;
             assert_eq!(redactor.holds(&resolved.text), resolved.sensitive);
