@@ -168,6 +168,18 @@ impl Plan {
         !self.steps.is_empty() && !self.is_blocked()
     }
 
+    /// Takes in what steps, and undoing them, took in earlier runs, in milliseconds.
+    pub fn expect(&mut self, steps: BTreeMap<Address, u64>, undo: &BTreeMap<Address, u64>) {
+        for entry in &mut self.failure_map {
+            let known: Option<Vec<u64>> =
+                entry.undo.iter().map(|step| undo.get(step).copied()).collect();
+            entry.undo_ms = known
+                .filter(|known| !known.is_empty() && entry.undo_more == 0)
+                .map(|known| known.iter().sum());
+        }
+        self.expected_ms = steps;
+    }
+
     pub fn is_blocked(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Blocking)
     }

@@ -143,13 +143,17 @@ pub(crate) fn change(change: &Change) -> String {
 
 /// Where a failure leads.
 pub(crate) fn ends_at(entry: &FailureEntry) -> String {
-    match &entry.ends_at {
+    let ends = match &entry.ends_at {
         EndsAt::Start => "as before the run".to_owned(),
         EndsAt::OldAppOnNewSchema => "old app serving, on the newer schema".to_owned(),
         EndsAt::Hop(version) => format!("{version} serving, the hop before"),
         EndsAt::GoesOn => "the run goes on".to_owned(),
         EndsAt::AsItIs => "what was done stays".to_owned(),
         EndsAt::NeedsAPerson => "a person decides".to_owned(),
+    };
+    match entry.undo_ms {
+        Some(ms) => format!("{ends}, after about {} of undoing", duration::print_ms(ms)),
+        None => ends,
     }
 }
 

@@ -3,28 +3,45 @@
 //! Must not: promise anything. A step that was never seen to succeed has no expectation.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::report::{Outcome, Report};
+use super::report::{Outcome, Report, StepReport};
 use crate::model::Address;
 
-/// What each of `steps` is expected to take, in milliseconds. Hops and `for_each` keys change from plan to plan, so a
-/// step is compared with every instance of its block, and with its own instance alone where that was seen.
+/// What each of `steps` is expected to take, in milliseconds.
 pub fn expected<'a>(
     steps: impl IntoIterator<Item = &'a Address>,
-    earlier: &[Report],
+    earlier: &'a [Report],
+) -> BTreeMap<Address, u64> {
+    // One that was adopted or took several attempts tells of the trouble, not of the step.
+    let is_plain = |step: &&StepReport| {
+        matches!(step.outcome, Outcome::Succeeded | Outcome::Undone) && step.attempts == 1
+    };
+    let seen = earlier.iter().flat_map(|report| &report.steps).filter(is_plain);
+    medians(steps, seen.filter_map(|step| Some((&step.address, step.took?))))
+}
+
+/// What undoing each of `steps` is expected to take, in milliseconds.
+pub fn expected_undo<'a>(
+    steps: impl IntoIterator<Item = &'a Address>,
+    earlier: &'a [Report],
+) -> BTreeMap<Address, u64> {
+    let seen = earlier.iter().flat_map(|report| &report.steps);
+    medians(steps, seen.filter_map(|step| Some((&step.address, step.undo_took?))))
+}
+
+/// Hops and `for_each` keys change from plan to plan, so a step is compared with every instance of its block, and with its
+/// own instance alone where that was seen.
+fn medians<'a>(
+    steps: impl IntoIterator<Item = &'a Address>,
+    seen: impl Iterator<Item = (&'a Address, Duration)>,
 ) -> BTreeMap<Address, u64> {
     let mut exact: BTreeMap<&Address, Vec<u64>> = BTreeMap::new();
     let mut block: BTreeMap<Address, Vec<u64>> = BTreeMap::new();
-    for step in earlier.iter().flat_map(|report| &report.steps) {
-        // One that was adopted or took several attempts tells of the trouble, not of the step.
-        if !matches!(step.outcome, Outcome::Succeeded | Outcome::Undone) || step.attempts != 1 {
-            continue;
-        }
-        let Some(took) = step.took.and_then(|took| u64::try_from(took.as_millis()).ok()) else {
-            continue;
-        };
-        exact.entry(&step.address).or_default().push(took);
-        block.entry(step.address.block()).or_default().push(took);
+    for (step, took) in seen {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        exact.entry(step).or_default().push(took);
+        block.entry(step.block()).or_default().push(took);
     }
     let known = |step: &Address| {
         let seen = exact.get(step).or_else(|| block.get(&step.block()))?;
@@ -41,23 +58,20 @@ fn median(seen: &[u64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::journal::RunId;
-    use crate::model::Outputs;
-    use crate::run::{Standing, StepReport};
+    use crate::run::Standing;
+
+    fn step((address, outcome, attempts, ms): &(&str, Outcome, u32, u64)) -> StepReport {
+        let mut step = StepReport::not_started(address.parse().unwrap());
+        step.outcome = outcome.clone();
+        step.attempts = *attempts;
+        step.took = Some(Duration::from_millis(*ms));
+        step.undo_took = (*outcome == Outcome::Undone).then(|| Duration::from_millis(ms / 10));
+        step
+    }
 
     fn earlier(steps: &[(&str, Outcome, u32, u64)]) -> Report {
-        let step = |(address, outcome, attempts, ms): &(&str, Outcome, u32, u64)| StepReport {
-            address: address.parse().unwrap(),
-            outcome: outcome.clone(),
-            attempts: *attempts,
-            started_at: None,
-            took: Some(Duration::from_millis(*ms)),
-            outputs: Outputs::new(),
-            failure: None,
-        };
         Report {
             run: RunId("r".to_owned()),
             plan: "p".to_owned(),
@@ -110,5 +124,7 @@ mod tests {
             found,
             ["backup.before 400", r#"roll.app["2.7.1"] 30000"#, r#"roll.app["2.8.0"] 20000"#]
         );
+        let undo = expected_undo(&steps, &earlier);
+        assert_eq!(undo, BTreeMap::from([(steps[2].clone(), 50)]), "only what was undone once");
     }
 }

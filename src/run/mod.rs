@@ -25,7 +25,7 @@ pub use executor::{
     Conditions, Control, Deps, Job, Notice, Options, Outcome, RunError, resume, roll_back, start,
 };
 pub use head::{Vouched, unvouched};
-pub use history::expected;
+pub use history::{expected, expected_undo};
 pub use lease::LeaseTimes;
 pub use recovery::{Explained, explain};
 pub use report::{Approval, Outcome as StepOutcome, Proof, Report, Standing, StepReport};

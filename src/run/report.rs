@@ -88,8 +88,11 @@ pub struct StepReport {
     pub started_at: Option<String>,
     /// From the first start to the outcome; waiting between attempts included.
     pub took: Option<Duration>,
+    /// From the first start of its undoing to the end of that.
+    pub undo_took: Option<Duration>,
     pub outputs: Outputs,
     pub failure: Option<Failure>,
+    undo_started_at: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,15 +184,17 @@ impl Report {
 }
 
 impl StepReport {
-    fn not_started(address: Address) -> StepReport {
+    pub(super) fn not_started(address: Address) -> StepReport {
         StepReport {
             address,
             outcome: Outcome::NotStarted,
             attempts: 0,
             started_at: None,
             took: None,
+            undo_took: None,
             outputs: Outputs::new(),
             failure: None,
+            undo_started_at: None,
         }
     }
 
@@ -216,8 +221,15 @@ impl StepReport {
                 self.ended(record);
             }
             Event::StepSkipped { reason, .. } => self.outcome = Outcome::Skipped(reason.clone()),
-            Event::UndoStarted { .. } => self.outcome = Outcome::Undoing,
-            Event::UndoSucceeded { .. } => self.outcome = Outcome::Undone,
+            Event::UndoStarted { .. } => {
+                self.outcome = Outcome::Undoing;
+                self.undo_started_at.get_or_insert_with(|| record.at.clone());
+            }
+            Event::UndoSucceeded { .. } => {
+                self.outcome = Outcome::Undone;
+                let started = self.undo_started_at.as_ref();
+                self.undo_took = started.and_then(|start| between(start, &record.at));
+            }
             Event::UndoFailed { failure, .. } => {
                 self.outcome = Outcome::UndoFailed;
                 self.failure = Some(failure.clone());

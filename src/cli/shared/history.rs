@@ -1,9 +1,6 @@
 //! Earlier runs of the same subject, for what a plan's steps are expected to take.
 
-use std::collections::BTreeMap;
-
 use crate::cli::shared::state::State;
-use crate::model::Address;
 use crate::plan::Plan;
 use crate::run;
 use crate::run::{Report, StoredRun};
@@ -13,8 +10,9 @@ const RUNS: usize = 10;
 /// Among how many runs of all subjects these are looked for.
 const LISTED: u32 = 100;
 
-/// A run that can't be read tells nothing here; whoever asks for it by name is told why.
-pub async fn expected(state: &State, plan: &Plan) -> BTreeMap<Address, u64> {
+/// Tells a plan what its steps, and undoing them, took before. A run that can't be read tells nothing here; whoever asks
+/// for it by name is told why.
+pub async fn expect(state: &State, plan: &mut Plan) {
     let subject = plan.subject();
     let runs = state.store.runs(LISTED).await.unwrap_or_default();
     let mut reports = Vec::new();
@@ -22,5 +20,7 @@ pub async fn expected(state: &State, plan: &Plan) -> BTreeMap<Address, u64> {
         let run = StoredRun::load(&*state.store, summary).await;
         reports.extend(run.map(|run| Report::new(&run)));
     }
-    run::expected(plan.steps.iter().map(|step| &step.address), &reports)
+    let steps = || plan.steps.iter().map(|step| &step.address);
+    let (took, undo) = (run::expected(steps(), &reports), run::expected_undo(steps(), &reports));
+    plan.expect(took, &undo);
 }

@@ -43,7 +43,7 @@ pub async fn make(
     };
     let mut plan = plan::plan(&config, &facts)?;
     if let Some(state) = state.open_if_there().await {
-        plan.expected_ms = history::expected(&state, &plan).await;
+        history::expect(&state, &mut plan).await;
     }
     let base = environment::shown(&text.base).display().to_string();
     let saved = SavedPlan::new(plan, &facts, &base);

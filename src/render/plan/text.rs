@@ -306,9 +306,6 @@ impl Page {
             if let Some(lost) = &entry.data_loss {
                 self.wrapped("    lost     ", 13, &line(lost), Some(Ink::Red));
             }
-            if let Some(ms) = entry.undo_ms {
-                self.row(&format!("    takes    about {}", duration::print_ms(ms)));
-            }
         }
         self.promises(plan);
     }
