@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::ChartFacts;
+
 /// The newest format that is understood.
 const FORMAT: u64 = 1;
 
@@ -135,6 +137,29 @@ impl Releases {
             by_version.insert(entry.version.clone(), entry);
         }
         Ok(Releases { by_version })
+    }
+
+    /// What is told of releases: by the text that a plan names in place of the charts', or by the target's chart, completed
+    /// from the others, the newest first.
+    ///
+    /// # Errors
+    /// Which text can't be read, and why.
+    pub fn told<'a>(
+        named: Option<&str>,
+        target: Option<&'a ChartFacts>,
+        charts: impl DoubleEndedIterator<Item = &'a ChartFacts>,
+    ) -> Result<Releases, String> {
+        if let Some(text) = named {
+            return Releases::parse(text).map_err(|e| format!("the plan's changelog: {e}"));
+        }
+        let mut all = Releases::default();
+        for chart in target.into_iter().chain(charts.rev()) {
+            if let Some(text) = &chart.releases_yaml {
+                let parsed = Releases::parse(text);
+                all.complete_from(parsed.map_err(|e| format!("chart {}: {e}", chart.version))?);
+            }
+        }
+        Ok(all)
     }
 
     /// Adds what another chart tells of releases that this one does not know: the newer chart has the last word.

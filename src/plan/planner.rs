@@ -139,24 +139,14 @@ pub(super) fn offered(release: &ReleaseFacts, version_of: VersionOf) -> Vec<Vers
     }
 }
 
-/// What the target's chart tells of releases, completed from older charts; or the file that the plan names in its place.
+/// What is told of releases on the way to a target.
 pub(super) fn releases(
     release: &ReleaseFacts,
     version_of: VersionOf,
     target: &Version,
 ) -> Result<Releases, String> {
-    if let Some(text) = &release.changelog_source {
-        return Releases::parse(text).map_err(|e| format!("the plan's changelog: {e}"));
-    }
-    let mut all = Releases::default();
-    let own = chart_of(release, version_of, target).into_iter();
-    for chart in own.chain(release.charts.values().rev()) {
-        if let Some(text) = &chart.releases_yaml {
-            let parsed = Releases::parse(text);
-            all.complete_from(parsed.map_err(|e| format!("chart {}: {e}", chart.version))?);
-        }
-    }
-    Ok(all)
+    let named = release.changelog_source.as_deref();
+    Releases::told(named, chart_of(release, version_of, target), release.charts.values())
 }
 
 /// Guides as shipped by the charts of the hops' ends; the last chart has the last word.

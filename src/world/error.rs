@@ -35,6 +35,9 @@ pub enum WorldError {
     #[error("chart `{chart}`{} cannot be read: {reason}", source_text(.repository))]
     ChartUnreadable { chart: String, repository: Option<String>, reason: String },
 
+    #[error("the changelog {source_name} cannot be read: {reason}")]
+    Changelog { source_name: String, reason: String },
+
     #[error("helm failed to {what}: {reason}")]
     HelmFailed { what: String, reason: String },
 
@@ -111,6 +114,10 @@ impl WorldError {
             WorldError::ChartUnreadable { .. } => (
                 "orthid::world::chart_unreadable",
                 "`helm show chart` with the same chart, repository and version must work from here".to_owned(),
+            ),
+            WorldError::Changelog { .. } => (
+                "orthid::world::changelog",
+                "`source` names a file below the plan's folder, or an https URL; without it, the charts' own `releases.yaml` is read".to_owned(),
             ),
             WorldError::HelmFailed { .. } => (
                 "orthid::world::helm_failed",

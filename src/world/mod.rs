@@ -8,6 +8,7 @@ mod destination;
 mod env;
 mod error;
 mod failure;
+pub mod files;
 mod helm;
 mod http;
 mod kubernetes;

@@ -13,7 +13,6 @@ use crate::cli::shared::error::CommandError;
 use crate::cli::shared::execute::{Execution, Opening, RunArgs, execute};
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::facts::Subject;
-use crate::cli::shared::files::read_confined;
 use crate::cli::shared::refusals::store_error;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::cli::shared::state::{State, StateArgs};
@@ -26,6 +25,7 @@ use crate::run::Job;
 use crate::store::StoreError;
 use crate::text::secret::Redactor;
 use crate::world::Environment;
+use crate::world::files::read_confined;
 
 /// Carry out a plan
 #[derive(clap::Args, Debug)]

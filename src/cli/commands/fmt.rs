@@ -8,11 +8,12 @@ use crate::cli::output::terminal;
 use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::files::{MAX_PLAN_BYTES, read_regular};
+use crate::cli::shared::files::MAX_PLAN_BYTES;
 use crate::cli::shared::write::{Readers, write};
 use crate::lang;
 use crate::lang::Source;
 use crate::text::safe::masked;
+use crate::world::files::read_regular;
 
 /// Rewrite plan files in canonical layout
 #[derive(clap::Args, Debug)]

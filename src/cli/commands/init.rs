@@ -107,6 +107,8 @@ async fn observed(spec: &ReleaseSpec, redactor: &Redactor) -> Result<ReleaseFact
         base: std::env::current_dir()?,
         release: Some(spec.clone()),
         target: None,
+        changelog: None,
+        stops: BTreeSet::new(),
         databases: BTreeMap::new(),
         backup_destinations: BTreeSet::new(),
         status: None,

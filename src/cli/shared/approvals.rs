@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::files::read_regular;
 use crate::cli::shared::keys::MAX_BYTES;
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, approve_steps, verify};
 use crate::run::{GivenApproval, Job};
+use crate::world::files::read_regular;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ApprovalArgs {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::files::read_regular;
 use crate::run::envelope::SigningKey;
+use crate::world::files::read_regular;
 
 /// Largest key or approval file, in bytes.
 pub const MAX_BYTES: u64 = 64 * 1024;

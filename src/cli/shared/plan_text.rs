@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::output::terminal;
 use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
-use crate::cli::shared::files::{MAX_FILE_BYTES, PlanFiles, read_confined, read_regular};
+use crate::cli::shared::files::PlanFiles;
 use crate::cli::shared::source_args::SourceArgs;
 use crate::lang::{
     Config, Diagnostics, Inputs, Inspection, RawValue, Source, VariableInput, VariableOrigin,
 };
+use crate::world::files::{MAX_FILE_BYTES, read_confined, read_regular};
 use crate::{graph, lang};
 
 /// Prefix of environment variables that hold values of the plan's variables.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::files::read_regular;
 use crate::plan::SavedPlan;
+use crate::world::files::read_regular;
 
 /// Largest saved plan, in bytes. It holds rendered manifests of every hop.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;

@@ -90,12 +90,23 @@ pub(in crate::lang) fn databases<'b>(
     databases
 }
 
-pub(in crate::lang) fn changelog(reader: &mut Reader, found: &Block) -> Eval<ChangelogConfig> {
+pub(in crate::lang) fn changelog(
+    reader: &mut Reader,
+    found: &Block,
+    digest: &mut dyn FnMut(&str, Span) -> Result<FileDigest, Diagnostic>,
+) -> Eval<ChangelogConfig> {
     let source = reader.full_text(&found.body, "source");
     let source = source.and_then(|source| {
         reader.no_credentials(&found.body, "source", source.as_deref().into_iter())?;
         Ok(source)
     });
+    // The text is read when the world is; a file is one of the plan's files from here on.
+    if let Ok(Some(path)) = &source
+        && !path.contains("://")
+        && let Err(diagnostic) = digest(path, reader.span_of(&found.body, "source"))
+    {
+        return reader.on.fail(diagnostic);
+    }
     let mut guides = BTreeMap::new();
     for guide in blocks(&found.body, "guide") {
         let Some(label) = guide.labels.first() else { continue };

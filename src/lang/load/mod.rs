@@ -228,7 +228,8 @@ impl Loader<'_> {
             .and_then(|block| decode::release(&mut reader, block, &mut digest).ok());
         settings.databases = decode::databases(&mut reader, decode::blocks(body, "database"));
         if let Some(block) = first("changelog") {
-            settings.changelog = decode::changelog(&mut reader, block).unwrap_or_default();
+            settings.changelog =
+                decode::changelog(&mut reader, block, &mut digest).unwrap_or_default();
         }
         if let Some(block) = first("policy") {
             settings.policy = decode::policy(&mut reader, block);

@@ -214,7 +214,7 @@ pub static FILE: BlockSchema = BlockSchema {
             attributes: &[optional(
                 "source",
                 Ty::Text,
-                "File or URL of a `releases.yaml`; the chart package's own by default.",
+                "A `releases.yaml` in place of the charts' own: a file below the plan's folder, or an https URL.",
             )],
             blocks: &[&GUIDE],
             ..BLOCK

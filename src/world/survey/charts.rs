@@ -5,16 +5,16 @@ use std::path::Path;
 
 use futures::StreamExt;
 use semver::Version;
-use serde_json::Value;
 
 use super::Wanted;
 use crate::facts::ChartFacts;
 use crate::model::{ReleaseSpec, VersionOf};
+use crate::path;
 use crate::text::secret::Redactor;
 use crate::world::WorldError;
 use crate::world::env::{Environment, HeldOutputs, Resolver};
 use crate::world::helm::Helm;
-use crate::world::helm::chart::{ChartSource, parse_version};
+use crate::world::helm::chart::ChartSource;
 use crate::world::helm::render::Renderer;
 
 /// Observing the chart source.
@@ -25,6 +25,8 @@ pub(super) struct Charts<'a> {
     pub spec: &'a ReleaseSpec,
     pub helm: &'a Helm,
     pub installed: &'a Version,
+    /// The text that the plan names in place of the charts' `releases.yaml`.
+    pub changelog: Option<&'a str>,
 }
 
 impl Charts<'_> {
@@ -46,27 +48,56 @@ impl Charts<'_> {
         })?;
         let renderer = self.renderer(folder.path())?;
         let mut charts = BTreeMap::new();
-        let mut stops = stops(self.installed, target, &available);
-        if available.contains(target) {
-            let facts = self.chart(&source, target, folder.path(), Some(&renderer)).await?;
-            let text = facts.releases_yaml.as_deref().unwrap_or_default();
-            stops.extend(required_stops(text, self.installed, target, &available));
-            stops.remove(target);
-            charts.insert(target.clone(), facts);
-        }
-        let work = stops.into_iter().map(|version| {
-            let (source, renderer, folder) = (&source, &renderer, folder.path());
-            async move {
-                let render = (version != *self.installed).then_some(renderer);
-                self.chart(source, &version, folder, render).await.map(|facts| (version, facts))
+        // What one chart tells may lead over another, until every chart of the path is there.
+        loop {
+            let missing = self.needed(target, &available, &charts);
+            if missing.is_empty() {
+                return Ok((available, charts));
             }
-        });
-        let done: Vec<_> = futures::stream::iter(work).buffer_unordered(2).collect().await;
-        for result in done {
-            let (version, facts) = result?;
-            charts.insert(version, facts);
+            let work = missing.into_iter().map(|version| {
+                let (source, renderer, folder) = (&source, &renderer, folder.path());
+                async move {
+                    let render = (version != *self.installed).then_some(renderer);
+                    let facts = self.chart(source, &version, folder, render).await;
+                    facts.map(|facts| (version, facts))
+                }
+            });
+            let done: Vec<_> = futures::stream::iter(work).buffer_unordered(2).collect().await;
+            for result in done {
+                let (version, facts) = result?;
+                charts.insert(version, facts);
+            }
         }
-        Ok((available, charts))
+    }
+
+    /// The charts that are needed and not there yet.
+    fn needed(
+        &self,
+        target: &Version,
+        available: &[Version],
+        charts: &BTreeMap<Version, ChartFacts>,
+    ) -> BTreeSet<Version> {
+        let Charts { installed, changelog, wanted, spec, .. } = self;
+        let mut needed = if !wanted.stops.is_empty() {
+            wanted.stops.iter().filter(|stop| available.contains(stop)).cloned().collect()
+        } else if spec.version_of == VersionOf::App {
+            path::newest_patches(installed, target, available)
+        } else if charts.is_empty() && changelog.is_none() && available.contains(target) {
+            // It tells where the path leads.
+            BTreeSet::from([target.clone()])
+        } else {
+            // Planning says what is wrong with a text that can't be read, and goes on without it.
+            let releases = path::Releases::told(*changelog, charts.get(target), charts.values());
+            let releases = releases.unwrap_or_default();
+            path::candidates(&path::Wanted {
+                installed,
+                target,
+                offered: available,
+                releases: &releases,
+            })
+        };
+        needed.retain(|version| !charts.contains_key(version));
+        needed
     }
 
     fn renderer(&self, folder: &Path) -> Result<Renderer<'_>, WorldError> {
@@ -94,67 +125,5 @@ impl Charts<'_> {
             facts.renders = renderer.all(&path).await;
         }
         Ok(facts)
-    }
-}
-
-/// The installed version and the newest patch of every minor above it, up to the target: what a path may stop at.
-fn stops(installed: &Version, target: &Version, available: &[Version]) -> BTreeSet<Version> {
-    let mut newest: BTreeMap<(u64, u64), &Version> = BTreeMap::new();
-    for version in available.iter().filter(|v| v.pre.is_empty() && *v > installed && *v <= target) {
-        let minor = newest.entry((version.major, version.minor)).or_insert(version);
-        if version > *minor {
-            *minor = version;
-        }
-    }
-    let own = available.iter().filter(|v| *v == installed);
-    newest.into_values().chain(own).cloned().collect()
-}
-
-/// Releases that `releases.yaml` marks with `stop: true` or `required_stop: true`.
-fn required_stops(
-    releases_yaml: &str,
-    installed: &Version,
-    target: &Version,
-    available: &[Version],
-) -> BTreeSet<Version> {
-    let parsed: Result<Value, _> = serde_saphyr::from_str(releases_yaml);
-    let Ok(root) = parsed else { return BTreeSet::new() };
-    let list = root.get("releases").unwrap_or(&root);
-    let entries = list.as_array().cloned().unwrap_or_default();
-    let is_stop = |entry: &Value| {
-        ["stop", "required_stop", "requiredStop"]
-            .iter()
-            .any(|f| entry.get(f) == Some(&Value::Bool(true)))
-    };
-    entries
-        .iter()
-        .filter(|entry| is_stop(entry))
-        .filter_map(|entry| entry.get("version").and_then(Value::as_str).and_then(parse_version))
-        .filter(|v| v > installed && v <= target && available.contains(v))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn versions(text: &str) -> Vec<Version> {
-        text.split(' ').map(|v| v.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn stops_are_the_newest_patches_on_the_way() {
-        let available = versions("2.5.0 2.6.0 2.6.3 2.7.0-rc.1 2.7.0 2.7.1 2.8.0 3.0.0");
-        let found = stops(&Version::new(2, 6, 0), &Version::new(2, 8, 0), &available);
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), versions("2.6.0 2.6.3 2.7.1 2.8.0"));
-    }
-
-    #[test]
-    fn the_changelog_adds_required_stops() {
-        let available = versions("2.6.0 2.7.0 2.7.1 2.8.0");
-        let yaml = "releases:\n  - {version: 2.7.0, stop: true}\n  - {version: 2.7.1}\n  - {version: 2.6.0, stop: true}\n";
-        let found =
-            required_stops(yaml, &Version::new(2, 6, 0), &Version::new(2, 8, 0), &available);
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), versions("2.7.0"));
     }
 }

@@ -5,6 +5,7 @@
 //! answer of the status command, a render that fails) is a fact.
 
 mod access;
+mod changelog;
 mod charts;
 mod live;
 
@@ -39,6 +40,10 @@ pub struct Wanted {
     pub release: Option<ReleaseSpec>,
     /// The version that the plan upgrades to.
     pub target: Option<Version>,
+    /// The changelog that the plan names in place of the charts' own: a file below `base` or a URL.
+    pub changelog: Option<String>,
+    /// Where the hops of a plan end that was made already; its charts alone are looked at then.
+    pub stops: BTreeSet<Version>,
     pub databases: BTreeMap<String, DatabaseSpec>,
     /// `to` of every backup step.
     pub backup_destinations: BTreeSet<String>,
@@ -127,7 +132,20 @@ async fn observe_release(
     let installed = parse_version(&record.chart.metadata.version).ok_or_else(|| {
         unreadable(spec, format!("chart version `{}` is not SemVer", record.chart.metadata.version))
     })?;
-    let charts = Charts { env, redactor, wanted, spec, helm: &helm, installed: &installed };
+    let changelog = match &wanted.changelog {
+        Some(source) => Some(changelog::read(&wanted.base, source).await?),
+        None => None,
+    };
+    let named = changelog.as_deref();
+    let charts = Charts {
+        env,
+        redactor,
+        wanted,
+        spec,
+        helm: &helm,
+        installed: &installed,
+        changelog: named,
+    };
     let (available, charts) = charts.observe().await?;
     let (migrations, migrations_error) = observe_migrations(&cluster, spec, wanted).await;
     facts.release = Some(ReleaseFacts {
@@ -147,7 +165,7 @@ async fn observe_release(
         live: live::objects(&cluster, &spec.namespace, &docs, redactor).await?,
         policies: live::policies(&cluster, &spec.namespace, redactor).await?,
         available,
-        changelog_source: None,
+        changelog_source: changelog,
         charts,
         migrations,
         migrations_error,

@@ -6,13 +6,13 @@ use std::path::Path;
 use crate::cli::shared::environment;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
-use crate::cli::shared::files::read_regular;
 use crate::facts::{Facts, recording};
 use crate::lang::{Config, RedactConfig};
-use crate::model::{DatabaseSpec, ReleaseSpec, Step, StepSpec};
+use crate::model::{DatabaseSpec, Hop, ReleaseSpec, Step, StepSpec};
 use crate::plan::{Authored, Plan};
 use crate::text::secret::Redactor;
 use crate::world;
+use crate::world::files::read_regular;
 use crate::world::{Environment, StatusCommand, Wanted};
 
 /// Largest recording of facts, in bytes.
@@ -24,6 +24,10 @@ pub struct Subject<'a> {
     pub base: &'a Path,
     pub release: Option<&'a ReleaseSpec>,
     pub target: Option<&'a semver::Version>,
+    /// The changelog that the plan names.
+    pub changelog: Option<&'a str>,
+    /// Where the hops of a plan end that was made already.
+    pub hops: &'a [Hop],
     pub databases: &'a BTreeMap<String, DatabaseSpec>,
     pub steps: &'a [Step],
     /// None for a plan that was made: what it says has been taken into its facts.
@@ -36,6 +40,9 @@ impl<'a> Subject<'a> {
             base,
             release: plan.release.as_ref(),
             target: plan.upgrade.as_ref().map(|upgrade| &upgrade.to),
+            // The plan has its path: what it read on the way is not asked again.
+            changelog: None,
+            hops: &plan.hops,
             databases: &plan.databases,
             steps: &plan.steps,
             redact: None,
@@ -71,7 +78,7 @@ pub async fn observe(
 }
 
 fn wanted(subject: Subject<'_>) -> Wanted {
-    let Subject { base, release, target, databases, steps, redact: _ } = subject;
+    let Subject { base, release, target, changelog, hops, databases, steps, redact: _ } = subject;
     let mut backup_destinations = BTreeSet::new();
     let mut status = None;
     for step in steps {
@@ -94,6 +101,8 @@ fn wanted(subject: Subject<'_>) -> Wanted {
         base: base.to_owned(),
         release: release.cloned(),
         target: target.cloned(),
+        changelog: changelog.map(str::to_owned),
+        stops: hops.iter().map(|hop| hop.to.clone()).collect(),
         databases: databases.clone(),
         backup_destinations,
         status,
@@ -117,6 +126,8 @@ pub fn subject<'a>(config: &'a Config, base: &'a Path, steps: &'a [Step]) -> Sub
         base,
         release: config.release.as_ref(),
         target: config.upgrade.as_ref().map(|upgrade| &upgrade.to),
+        changelog: config.changelog.source.as_deref(),
+        hops: &[],
         databases: &config.databases,
         steps,
         redact: Some(&config.redact),
@@ -132,3 +143,6 @@ pub fn read(path: &Path) -> Result<Facts, CommandError> {
         CommandError::new(Exit::Error, report.wrap_err(format!("cannot use {}", path.display())))
     })
 }
+
+#[cfg(test)]
+mod tests;
