@@ -22,5 +22,6 @@ mod survey;
 
 pub use env::{Environment, SENSITIVE_OUTPUT};
 pub use error::WorldError;
+pub use process::private_folder;
 pub use real::RealWorld;
 pub use survey::{StatusCommand, Wanted, survey};

@@ -66,7 +66,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         write(path, &saved.to_bytes(), Readers::Owner)?;
     }
     if let Some(path) = &args.html {
-        write(path, render::html(saved).as_bytes(), Readers::Everyone)?;
+        write(path, render::html(saved).as_bytes(), Readers::Owner)?;
     }
     terminal::result(&shown(args, saved, cx.terminal))?;
     if let Some(path) = &args.out {

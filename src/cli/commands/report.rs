@@ -48,7 +48,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let state = args.state.open_existing().await?;
     let report = Report::new(&state.stored(args.run.as_deref()).await?);
     if let Some(path) = &args.html {
-        write(path, render::html(&report).as_bytes(), Readers::Everyone)?;
+        write(path, render::html(&report).as_bytes(), Readers::Owner)?;
         return Ok(exit_where_signed_by(&report, &args.signed_by));
     }
     let text = match (args.json, args.markdown) {

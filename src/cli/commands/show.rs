@@ -38,7 +38,7 @@ pub struct Args {
 pub fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
     let (saved, _) = saved::read(&args.plan)?;
     if let Some(path) = &args.html {
-        write(path, render::html(&saved).as_bytes(), Readers::Everyone)?;
+        write(path, render::html(&saved).as_bytes(), Readers::Owner)?;
         return Ok(Exit::Done);
     }
     let text = match (args.json, args.markdown) {

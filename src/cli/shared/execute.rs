@@ -86,6 +86,7 @@ pub struct Execution<'a> {
 pub async fn execute(execution: Execution<'_>, cx: &Context) -> Result<Exit, CommandError> {
     let Execution { state, job, mut opening, base, environment, redactor, args, answers } =
         execution;
+    state.prepare()?;
     let deps = dependencies(state, &environment, redactor);
     let holder = holder(&environment);
     let mut approvals = args.approvals.gather(&job, &holder.who)?;

@@ -12,11 +12,9 @@ use crate::world::Environment;
 
 /// `user@machine`, as far as it can be told.
 pub fn holder(environment: &Environment) -> Holder {
-    use std::os::unix::fs::MetadataExt;
     let named = environment.var("USER").or(environment.var("LOGNAME")).map(str::to_owned);
     // Services and jobs often have no name in their environment.
-    let numbered = || std::fs::metadata("/proc/self").ok().map(|own| format!("uid {}", own.uid()));
-    let user = named.or_else(numbered).unwrap_or_else(|| "somebody".to_owned());
+    let user = named.unwrap_or_else(|| format!("uid {}", nix::unistd::geteuid()));
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Holder { who: format!("{user}@{}", machine.trim()), pid: std::process::id() }
 }

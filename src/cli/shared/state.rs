@@ -1,5 +1,6 @@
 //! Where a command finds the state store, and the folder that evidence is kept in.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::journal::RunId;
 use crate::run::StoredRun;
 use crate::store;
 use crate::store::{RunSummary, Store};
+use crate::world;
 
 /// The folder that belongs to orthid, in the working directory.
 const FOLDER: &str = ".orthid";
@@ -40,6 +42,7 @@ impl StateArgs {
     /// Opens the store, making the embedded one where there is none yet.
     pub async fn open(&self) -> Result<State, CommandError> {
         let folder = PathBuf::from(FOLDER);
+        refuse_foreign(&folder)?;
         let url = self
             .state
             .clone()
@@ -64,7 +67,31 @@ impl StateArgs {
     }
 }
 
+/// A state folder of somebody else's could say anything of a run, and hear what this one writes.
+fn refuse_foreign(folder: &Path) -> Result<(), CommandError> {
+    let Ok(found) = std::fs::metadata(folder) else { return Ok(()) };
+    let own = nix::unistd::geteuid();
+    // `sudo orthid` in one's own folder is meant.
+    let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
+    if found.uid() == own.as_raw() || (own.is_root() && behind_sudo == Some(found.uid())) {
+        return Ok(());
+    }
+    let whose = folder.display();
+    Err(CommandError::with_help(
+        format!("{whose} belongs to uid {}, and you are uid {own}", found.uid()),
+        format!(
+            "run orthid as its owner or in a folder of your own; `chown -R {own} {whose}` takes it over"
+        ),
+    ))
+}
+
 impl State {
+    /// Makes the folder that evidence is kept in, for its owner alone and not for git.
+    pub fn prepare(&self) -> Result<(), CommandError> {
+        world::private_folder(&self.folder)
+            .map_err(|error| CommandError::io("make the folder", &self.folder, &error))
+    }
+
     /// Evidence of one run: logs, manifests, checksums.
     pub fn evidence(&self, run: &RunId) -> PathBuf {
         self.folder.join("runs").join(&run.0)

@@ -11,7 +11,7 @@ use crate::cli::shared::error::CommandError;
 /// Who may read a new file. One that is replaced keeps its permissions.
 #[derive(Clone, Copy, Debug)]
 pub enum Readers {
-    /// Its owner: it holds manifests, values or recorded facts.
+    /// Its owner: it holds manifests, values, recorded facts or what a run did.
     Owner,
     /// Whoever the umask lets.
     Everyone,

@@ -198,6 +198,16 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder of orthid's own: for its owner alone, and left alone by git.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    create_folder(path)?;
+    let ignore = path.join(".gitignore");
+    if !ignore.exists() {
+        write_private(&ignore, b"# Made by orthid: nothing here is for git.\n*\n")?;
+    }
+    Ok(())
+}
+
 /// Creates or truncates a file that only its owner reads.
 pub fn private_file(path: &Path) -> io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;

@@ -125,7 +125,10 @@ pub async fn act(site: &Site<'_>, spec: &BackupSpec) -> Result<Outputs, Failure>
     let target = site.database(&spec.database)?;
     let path = dump_path(site, spec, &target)?;
     let folder = site.backup_folder(spec)?;
-    process::create_folder(&folder).map_err(|e| transient(format!("{}: {e}", folder.display())))?;
+    // One that holds something is somebody's, and may be in git.
+    let is_new = std::fs::read_dir(&folder).map_or(true, |mut found| found.next().is_none());
+    let make = if is_new { process::private_folder } else { process::create_folder };
+    make(&folder).map_err(|e| transient(format!("{}: {e}", folder.display())))?;
     let partial = path.with_extension("partial");
     let mut snapshot = Snapshot::open(&target).await?;
     let server_version = snapshot.server_version;

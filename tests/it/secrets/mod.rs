@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -305,6 +306,36 @@ fn a_secret_in_the_plans_text_is_refused_and_not_shown() {
     }
     refused("variable \"v\" {\n  sensitive = true\n  default = \"plain-canary\"\n}\n");
     refused("database \"d\" {\n  url = \"postgres://u:plain-canary@h/d\"\n}\n");
+}
+
+#[test]
+fn what_a_run_leaves_is_its_owners_and_not_for_git() {
+    let desk = Desk::new("run \"one\" { command = [\"echo\", \"done\"] }\n");
+    desk.apply().code(0);
+    desk.run(&["plan", "plan.hcl", "-html", "plan.html", "-out", "saved.plan"]).code(0);
+    desk.run(&["show", "saved.plan", "-html", "shown.html"]).code(0);
+    desk.run(&["report", "-html", "report.html"]).code(0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for page in ["plan.html", "shown.html", "report.html", "saved.plan"] {
+        assert_eq!(mode(&desk.path(page)), 0o600, "{page}");
+    }
+    for file in files(&desk.path(".orthid")) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    assert_eq!(mode(&desk.path(".orthid")), 0o700);
+    let ignored = fs::read_to_string(desk.path(".orthid/.gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "*"), "{ignored}");
+}
+
+#[test]
+fn a_state_folder_of_somebody_else_is_refused() {
+    let desk = Desk::new("run \"one\" { command = [\"true\"] }\n");
+    fs::create_dir(desk.path(".orthid")).unwrap();
+    if std::os::unix::fs::chown(desk.path(".orthid"), Some(4242), None).is_err() {
+        return eprintln!("only root gives a folder away: not covered");
+    }
+    desk.apply().code(1).says("belongs to uid 4242").says("chown");
+    assert!(!desk.path(".orthid/state.db").exists());
 }
 
 fn refused(plan: &str) {
