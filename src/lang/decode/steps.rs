@@ -240,6 +240,7 @@ impl Reader<'_, '_> {
         let observe = self.words(body, "observe");
         let undo = self.words(body, "undo");
         let idempotent = self.bool(body, "idempotent");
+        let pass_env = self.texts(body, "pass_env");
         let sensitive_outputs = self.texts(body, "sensitive_outputs");
         let exit_codes = exit_codes?.unwrap_or_else(|| vec![0]);
         if exit_codes.is_empty() && attribute(body, "exit_codes").is_some() {
@@ -255,6 +256,7 @@ impl Reader<'_, '_> {
             observe: observe?,
             undo: undo?,
             idempotent: idempotent?.unwrap_or(false),
+            pass_env: pass_env?.unwrap_or_default(),
             sensitive_outputs: sensitive_outputs?.unwrap_or_default(),
         })
     }

@@ -342,6 +342,11 @@ pub static FILE: BlockSchema = BlockSchema {
                 optional("workdir", Ty::Text, "Where it runs, in the plan's folder."),
                 optional("env", Ty::ArgumentMap, "Environment variables."),
                 optional(
+                    "pass_env",
+                    Ty::Texts,
+                    "Names of orthid's own variables that the commands get too, besides PATH, HOME and LANG.",
+                ),
+                optional(
                     "exit_codes",
                     Ty::Numbers,
                     "Exit codes that are a success. Default `[0]`.",

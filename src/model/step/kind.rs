@@ -219,6 +219,7 @@ impl StepSpec {
                 observe: None,
                 undo: None,
                 idempotent: false,
+                pass_env: Vec::new(),
                 sensitive_outputs: Vec::new(),
             }),
             StepKind::Checkpoint => StepSpec::Checkpoint,
@@ -372,6 +373,9 @@ pub struct RunSpec {
     pub observe: Option<Vec<Arg>>,
     pub undo: Option<Vec<Arg>>,
     pub idempotent: bool,
+    /// Variables of orthid's environment that the commands get, besides those that every program needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass_env: Vec<String>,
     /// Outputs that are secret whatever they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive_outputs: Vec<String>,

@@ -78,6 +78,7 @@ fn step(name: &str, after: &[&str]) -> Step {
         observe: None,
         undo: None,
         idempotent: true,
+        pass_env: Vec::new(),
         sensitive_outputs: Vec::new(),
     };
     Step {

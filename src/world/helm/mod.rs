@@ -54,7 +54,7 @@ impl Helm {
         let mut helm = Helm {
             program,
             version: Version::new(0, 0, 0),
-            env: env.vars.clone(),
+            env: env.for_helm(),
             context: None,
             redactor: redactor.clone(),
         };

@@ -268,7 +268,7 @@ async fn version_of(
     let job = Job {
         program: program.to_path_buf(),
         args: vec!["--version".into()],
-        env: env.vars.clone(),
+        env: env.for_postgres(),
         workdir: None,
         folder: folder.path().to_path_buf(),
         name: "version".into(),

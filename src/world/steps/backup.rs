@@ -224,7 +224,7 @@ async fn dump(
         args: ["--format=custom", "--no-password", &format!("--snapshot={snapshot}")]
             .map(Into::into)
             .to_vec(),
-        env: target.env(&site.env.vars),
+        env: target.env(&site.env.for_postgres()),
         workdir: None,
         folder: site.folder.clone(),
         name: name.clone(),
@@ -327,7 +327,7 @@ pub async fn read_through(site: &Site<'_>, clients: &Clients, dump: &Path) -> Re
     let job = Job {
         program: clients.program("pg_restore"),
         args: vec!["--file=/dev/null".into(), dump.into()],
-        env: site.env.vars.clone(),
+        env: site.env.for_postgres(),
         workdir: None,
         folder: site.folder.clone(),
         name: name.clone(),

@@ -129,7 +129,7 @@ async fn start(
         }
         words.push(word.text);
     }
-    let mut env: BTreeMap<String, String> = site.env.vars.clone();
+    let mut env = site.env.for_command(&spec.pass_env);
     for (name, arg) in &spec.env {
         env.insert(name.clone(), resolver.text(&format!("variable `{name}`"), arg)?);
     }

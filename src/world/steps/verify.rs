@@ -128,7 +128,7 @@ pub async fn act(site: &Site<'_>, spec: &VerifySpec) -> Result<Outputs, Failure>
 async fn list(site: &Site<'_>, clients: &Clients, dump: &Path) -> Result<(), Failure> {
     let name = format!("pg_restore-list-{}", site.cx.attempt);
     let args = vec!["--list".into(), dump.into()];
-    let job = restore_job(site, clients, &name, args, site.env.vars.clone());
+    let job = restore_job(site, clients, &name, args, site.env.for_postgres());
     let done = process::run(&job, &site.cx.cancel, site.redactor).await?;
     let entries = done.stdout.lines().filter(|line| !line.starts_with(';')).count();
     if done.was_killed() {
@@ -183,7 +183,7 @@ pub async fn restore(
     ];
     args.extend(flags.iter().map(Into::into));
     args.push(dump.into());
-    let job = restore_job(site, clients, &name, args, into.env(&site.env.vars));
+    let job = restore_job(site, clients, &name, args, into.env(&site.env.for_postgres()));
     let done = process::run(&job, &site.cx.cancel, site.redactor).await?;
     if done.success() {
         return Ok(());

@@ -142,6 +142,7 @@ run "blabs" {
   description = "shown-description"
   on_failure  = "continue"
   env         = { PHRASE = env("PHRASE"), SIGNING = env("SIGNING"), PIN = env("PIN") }
+  pass_env    = ["TOKEN", "ORTHID_VAR_pat", "CI_JOB_TOKEN"]
   command = ["sh", "-c", <<-SH
     echo shown-on-stdout
     env
@@ -163,6 +164,7 @@ run "tells" {
 }
 
 run "uses" {
+  pass_env = ["TOKEN"]
   env     = { A = run.tells.token, B = run.tells.minted, C = run.tells.user, V = var.pat }
   command = ["sh", "-c", "echo \"used $A $B $C $V\"; test \"$A\" = \"Bearer $TOKEN\" -a \"$B\" = \"m1nted-$(echo canary)\""]
 }
@@ -243,6 +245,7 @@ fn secrets_that_no_step_has_used_yet_are_known() {
     let mut sweep = Sweep::new(
         r#"
 run "first" {
+  pass_env   = ["TOKEN", "PHRASE"]
   command    = ["sh", "-c", "echo $TOKEN, $PHRASE. >&2; exit 3"]
   on_failure = "continue"
 }
@@ -260,6 +263,19 @@ run "second" {
         .says("(sensitive value), (sensitive value).");
     sweep.run(&["report"]).code(0);
     assert_eq!(sweep.leaks(), Vec::<String>::new());
+}
+
+#[test]
+fn a_command_gets_what_it_needs_and_what_the_plan_passes() {
+    let plan = "run \"one\" {\n  env = { OWN = \"x\" }\n  pass_env = [\"PIN\"]\n  command = [\"env\"]\n}\n";
+    let mut sweep = Sweep::new(plan);
+    sweep.run(&["apply", "plan.hcl", "-auto-approve"]).code(0);
+    let kept = files(&sweep.desk.path(".orthid/runs")).into_iter();
+    let kept: String = kept.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let mut names: Vec<&str> =
+        kept.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["OWN", "PATH", "PIN"], "{kept}");
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub fn command(how: Command) -> StepSpec {
         observe: (how == Command::Observable).then_some(observe),
         undo: Some(vec![Arg::Known("take-it-back".into())]),
         idempotent: how == Command::Idempotent,
+        pass_env: Vec::new(),
         sensitive_outputs: Vec::new(),
     })
 }

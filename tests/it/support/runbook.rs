@@ -66,6 +66,7 @@ pub fn job(steps: usize) -> Job {
         observe: None,
         undo: None,
         idempotent: true,
+        pass_env: Vec::new(),
         sensitive_outputs: Vec::new(),
     };
     let step = |n: usize| Step {
