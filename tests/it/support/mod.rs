@@ -9,6 +9,7 @@ pub mod disk;
 pub mod hostile;
 pub mod json_documents;
 pub mod json_schema;
+pub mod modules;
 pub mod plans;
 pub mod pooler;
 pub mod postgres;
