@@ -1,4 +1,4 @@
-# Everything that a plan can say, in one place. Not an upgrade that anyone runs as it stands: a tour.
+# Everything that a plan can say, in one place. Not meant to be run as is: a tour.
 #
 #   orthid validate plans/everything.hcl
 #   orthid graph plans/everything.hcl --format svg --out everything.svg

@@ -52,7 +52,7 @@ pub struct ValuesSpec {
     pub set: BTreeMap<String, Arg>,
 }
 
-/// A file that a plan rests on. The path is as the author wrote it, relative to the plan's folder.
+/// A file that a plan depends on. The path is as the author wrote it, relative to the plan's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {

@@ -180,16 +180,18 @@ impl<'a> Map<'a> {
         let address = &effect.step.address;
         match &effect.step.spec {
             StepSpec::Migrate(migrate) if migrate.pending.is_empty() => {
-                format!("what {address} applied")
+                format!("the migrations that {address} applied")
             }
             StepSpec::Migrate(migrate) => match &migrate.pending[..] {
-                [first, .., last] => format!("migrations {first} to {last} as far as applied"),
-                [only] => format!("migration {only} where applied"),
+                [first, .., last] => {
+                    format!("those of migrations {first} to {last} that were applied")
+                }
+                [only] => format!("migration {only}, if it was applied"),
                 [] => String::new(),
             },
             StepSpec::Roll(roll) => format!("release {}", roll.version),
             // Only steps that change what serves come here.
-            _ => format!("what {address} did"),
+            _ => format!("effects of {address}"),
         }
     }
 

@@ -33,7 +33,7 @@ pub struct SavedPlan {
     pub plan: Plan,
 }
 
-/// A fact that the plan rests on and that is another one now.
+/// A fact that the plan depends on and that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleFact {
     pub fact: String,
@@ -153,7 +153,7 @@ impl SavedPlan {
         Ok(SavedPlan::from_content(claimed, content))
     }
 
-    /// What differs between the facts that the plan rests on and these.
+    /// What differs between the facts that the plan depends on and these.
     pub fn stale(&self, facts: &Facts) -> Vec<StaleFact> {
         let stops: Vec<Version> = self.plan.hops.iter().map(|hop| hop.to.clone()).collect();
         let now = facts_of(facts, &stops);

@@ -81,7 +81,7 @@ pub struct Plan {
     pub point_of_no_return: Option<PointOfNoReturn>,
     /// Safety rules that the file relaxes.
     pub relaxed: Vec<RelaxedRule>,
-    /// What the plan rests on.
+    /// The facts that the plan depends on.
     pub facts: Vec<PlanFact>,
     /// The plan's own files and those they read.
     pub files: Vec<FileDigest>,
@@ -133,7 +133,7 @@ pub struct RelaxedRule {
     pub reason: String,
 }
 
-/// One fact that the plan rests on, as text that can be compared and shown. Never a secret.
+/// One fact that the plan depends on, as text that can be compared and shown. Never a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFact {
@@ -143,7 +143,7 @@ pub struct PlanFact {
     pub rests: Rests,
 }
 
-/// How much a plan rests on a fact.
+/// How much a plan depends on a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rests {

@@ -100,23 +100,27 @@ pub(crate) fn action(step: &Step) -> String {
         }
         StepSpec::Probe(probe) => {
             let during: Vec<String> = probe.during.iter().map(ToString::to_string).collect();
+            let runs = if during.len() == 1 { "runs" } else { "run" };
             format!(
-                "request {} every {} beside {}",
-                probe.request.name,
+                "{} {} every {} while {} {runs}",
+                probe.request.method,
+                shown(&probe.request.url),
                 duration::print_ms(probe.every_ms),
                 during.join(", ")
             )
         }
-        StepSpec::Run(run) => {
-            let shown = |arg: &Arg| match arg {
-                Arg::Known(text) => text.clone(),
-                Arg::Later(residual) => residual.placeholder().to_owned(),
-            };
-            run.command.iter().map(shown).collect::<Vec<_>>().join(" ")
-        }
-        StepSpec::Checkpoint => "join what comes before".to_owned(),
+        StepSpec::Run(run) => run.command.iter().map(shown).collect::<Vec<_>>().join(" "),
+        StepSpec::Checkpoint => "wait for all steps above".to_owned(),
     };
     line(&words)
+}
+
+/// An argument, or what stands for it until it is known.
+fn shown(arg: &Arg) -> String {
+    match arg {
+        Arg::Known(text) => text.clone(),
+        Arg::Later(residual) => residual.placeholder().to_owned(),
+    }
 }
 
 /// Text from outside on one line, without anything that drives a terminal.

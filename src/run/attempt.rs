@@ -253,7 +253,7 @@ fn nothing_there(failure: Failure) -> Failure {
 fn unclear(question: &str) -> Failure {
     Failure {
         class: FailureClass::Unknown,
-        message: format!("it can't be told whether this happened: {question}"),
+        message: format!("orthid can't tell whether this happened: {question}"),
         help: Some(
             "look at it. If it can be made certain, put it right, then `orthid resume`; if you know the answer, \
              `orthid resume --happened STEP` or `--not-happened STEP`"

@@ -165,7 +165,7 @@ impl<'g> Schedule<'g> {
         self.end(Ending::Stuck);
     }
 
-    /// The gravest ending wins: stuck over stop over unwind, so that nothing is undone while a person must look first.
+    /// The most serious outcome wins: stuck over stop over unwind, so that nothing is undone while a person must look first.
     fn end(&mut self, ending: Ending) {
         self.ending = self.ending.max(Some(ending));
     }

@@ -133,7 +133,7 @@ fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {
     }
     let report = miette::miette!(
         code = "orthid::plan::blocked",
-        help = "put right what each one names, then plan again",
+        help = "fix what each one names, then plan again",
         "the plan is blocked by {} finding(s):\n  {}",
         blocking.len(),
         blocking.join("\n  ")

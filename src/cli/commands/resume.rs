@@ -95,7 +95,7 @@ fn text(explained: &[Explained]) -> String {
             None => "not looked at".to_owned(),
             Some(Observation::Done(_)) => "done".to_owned(),
             Some(Observation::NotDone) => "not done".to_owned(),
-            Some(Observation::Unknown(why)) => format!("can't be told: {why}"),
+            Some(Observation::Unknown(why)) => format!("unknown: {why}"),
         };
         format!("{address}\n  the journal says: {stood}\n  the world says:   {found}\n  resume would:     {would}\n")
     });

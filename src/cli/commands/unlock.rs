@@ -7,7 +7,7 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::refusals::store_error;
 use crate::cli::shared::state::StateArgs;
 
-/// End the lease of a holder that is gone for good
+/// Release the lease of a process that no longer exists
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Example:

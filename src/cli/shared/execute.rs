@@ -199,7 +199,7 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
             match exit {
                 Exit::Done => {}
                 Exit::Stuck => terminal::note(&format!(
-                    "put right what the error names, then `orthid resume {run}`; \
+                    "fix what the error names, then `orthid resume {run}`; \
                      `orthid resume --explain` shows what it would do"
                 )),
                 Exit::Failed => terminal::note(&format!(

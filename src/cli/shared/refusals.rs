@@ -88,7 +88,7 @@ pub fn broken_journal(run: &RunId, text: &str) -> CommandError {
 
 fn held_help(lease: &Lease) -> String {
     format!(
-        "wait for it to end. If its process is gone for good, the lease ends by itself at {}; \
+        "wait for it to end. If its process no longer exists, the lease ends by itself at {}; \
          `orthid unlock {}` ends it now",
         lease.expires_at, lease.id
     )

@@ -107,7 +107,7 @@ fn unknown_attribute(name: &str, span: Span, schema: &BlockSchema) -> Diagnostic
     match closest(name, names.iter().copied()) {
         Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
         None if names.is_empty() => diagnostic.help("it has no attributes"),
-        None => diagnostic.help(format!("there is {}", names.join(", "))),
+        None => diagnostic.help(format!("valid names: {}", names.join(", "))),
     }
 }
 
@@ -124,7 +124,7 @@ fn unknown_block(block: &Block, schema: &BlockSchema) -> Diagnostic {
     match closest(&block.kind, names.iter().copied()) {
         Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
         None if names.is_empty() => diagnostic.help("there are no blocks in it"),
-        None => diagnostic.help(format!("there is {}", names.join(", "))),
+        None => diagnostic.help(format!("valid names: {}", names.join(", "))),
     }
 }
 
@@ -179,8 +179,8 @@ fn is_name(text: &str) -> bool {
 
 fn duplicate(block: &Block, label: Option<&str>, before: Span) -> Diagnostic {
     let message = match label {
-        Some(label) => format!("`{} \"{}\"` is there twice", block.kind, shown(label)),
-        None => format!("there are two `{}` blocks", block.kind),
+        Some(label) => format!("`{} \"{}\"` is declared twice", block.kind, shown(label)),
+        None => format!("`{}` is declared twice", block.kind),
     };
     Diagnostic::new(Code::DuplicateName, message)
         .label(block.span, "again here")

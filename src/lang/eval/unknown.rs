@@ -50,8 +50,8 @@ pub(in crate::lang) fn unknown_member<'k>(
         None => {
             let some: Vec<_> = known.take(8).collect();
             match some.as_slice() {
-                [] => diagnostic.help(format!("there is no {what} at all")),
-                some => diagnostic.help(format!("there is {}", some.join(", "))),
+                [] => diagnostic.help(format!("this plan has no {what}")),
+                some => diagnostic.help(format!("known: {}", some.join(", "))),
             }
         }
     }
@@ -77,7 +77,7 @@ pub(in crate::lang) fn unknown_step(
         (None, Some(block), _) => diagnostic.help(format!("did you mean `{}`?", block.address)),
         (None, None, Some(_)) => {
             let some: Vec<_> = of_kind.take(8).map(|name| format!("{kind}.{name}")).collect();
-            diagnostic.help(format!("there is {}", some.join(", ")))
+            diagnostic.help(format!("known: {}", some.join(", ")))
         }
         (None, None, None) => diagnostic.help(format!("the plan has no `{kind}` step")),
     }

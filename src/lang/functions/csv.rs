@@ -25,7 +25,7 @@ fn csvdecode(a: &Arguments) -> Made {
     let names: Vec<Arc<str>> =
         records.next().unwrap_or_default().into_iter().map(Arc::from).collect();
     if let Some(twice) = names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)) {
-        return Err(wrong(format!("the column `{}` is there twice", twice.1)));
+        return Err(wrong(format!("the column `{}` occurs twice", twice.1)));
     }
     let mut rows = Vec::new();
     for (number, record) in records.enumerate() {

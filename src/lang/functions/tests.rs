@@ -65,7 +65,7 @@ fn wrong_arguments_are_named() {
         ("one([1, 2])", "`one`: the list has 2 elements, not one"),
         ("element([], 0)", "`element`: the list is empty"),
         ("csvdecode(\"a,b\\n1\")", "`csvdecode`: this is not CSV: row 1 has 1 fields, not 2"),
-        ("csvdecode(\"a,a\")", "`csvdecode`: this is not CSV: the column `a` is there twice"),
+        ("csvdecode(\"a,a\")", "`csvdecode`: this is not CSV: the column `a` occurs twice"),
         ("csvdecode(\"\\\"a\")", "`csvdecode`: this is not CSV: a quote is not closed"),
         (
             "timeadd(\"yesterday\", \"1h\")",

@@ -259,7 +259,7 @@ fn unknown_inputs(inputs: &Inputs, plan: &PlanScope, found: &mut Vec<Diagnostic>
         found.push(match closest(name, known.iter().copied()) {
             Some(close) => diagnostic.help(format!("did you mean `{close}`?")),
             None if known.is_empty() => diagnostic.help("the plan has no variables"),
-            None => diagnostic.help(format!("there is {}", known.join(", "))),
+            None => diagnostic.help(format!("declared: {}", known.join(", "))),
         });
     }
 }

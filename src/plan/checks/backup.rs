@@ -72,7 +72,7 @@ fn room(subject: &Subject<'_>, to: &str, report: &mut Report) {
     report.checked(Check::BackupRoom);
     match subject.situation.facts.backup_space.get(to) {
         None => {
-            let message = format!("it can't be told how much room there is in {to}");
+            let message = format!("the free space in {to} is unknown");
             report.find(Check::BackupRoom, Level::Note, message);
         }
         Some(free) if *free < needed => {

@@ -144,11 +144,11 @@ fn deprecations(subject: &Subject<'_>, report: &mut Report) {
                 report.find(Check::Deprecations, Level::Warning, message)
             }
             (None, Some(version)) if is_new => {
-                let message = format!("{what} becomes deprecated, and goes in {version}");
+                let message = format!("{what} is deprecated, and removed in {version}");
                 report.find(Check::Deprecations, Level::Note, message)
             }
             (None, None) if is_new => {
-                report.find(Check::Deprecations, Level::Note, format!("{what} becomes deprecated"))
+                report.find(Check::Deprecations, Level::Note, format!("{what} is deprecated"))
             }
             (None, _) => continue,
         };

@@ -66,7 +66,7 @@ fn images(release: &ReleaseFacts, expected: Option<&Version>, report: &mut Repor
             workload.name,
             found.join(", ")
         );
-        let help = "somebody changed the image beside Helm, or an upgrade stopped half way; bring \
+        let help = "somebody changed the image outside Helm, or an upgrade stopped half way; bring \
                     both together before upgrading";
         report.find(Check::VersionAgreement, Level::Blocking, message).help(help);
     }
@@ -109,9 +109,9 @@ fn drift(subject: &Subject<'_>, report: &mut Report) {
     for change in subject.drift {
         let message = match change.changes.len() {
             0 => format!("{} is in the deployed manifest and not in the cluster", change.object),
-            1 => format!("{} was changed beside Helm: {}", change.object, change.changes[0].path),
+            1 => format!("{} was changed outside Helm: {}", change.object, change.changes[0].path),
             count => format!(
-                "{} was changed beside Helm in {count} fields, first {}",
+                "{} was changed outside Helm in {count} fields, first {}",
                 change.object, change.changes[0].path
             ),
         };

@@ -167,8 +167,8 @@ fn backups_have_tools_and_room() {
             f.backup_space.remove("backups");
         },
         expect![[r#"
-        note backup_room: it can't be told how much room there is in backups
-    "#]],
+            note backup_room: the free space in backups is unknown
+        "#]],
     );
     check(
         |f| f.databases.get_mut("main").unwrap().can_create_database = false,

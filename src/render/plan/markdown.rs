@@ -98,7 +98,7 @@ fn findings(plan: &Plan, out: &mut String) -> std::fmt::Result {
         )?;
     }
     let passed = plan.checks.iter().filter(|check| check.findings == 0).count();
-    writeln!(out, "- ✅ {} found nothing\n", count(passed, "check"))
+    writeln!(out, "- ✅ {} passed\n", count(passed, "check"))
 }
 
 fn migrations(plan: &Plan, out: &mut String) -> std::fmt::Result {

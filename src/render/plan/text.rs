@@ -89,7 +89,7 @@ impl Page {
         }
         let passed = plan.checks.iter().filter(|check| check.findings == 0).count();
         let sign = self.ink(Ink::Green, "✓");
-        self.row(&format!("  {sign} {} found nothing", count(passed, "check")));
+        self.row(&format!("  {sign} {} passed", count(passed, "check")));
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -219,7 +219,7 @@ impl Page {
         for (policy, objects) in &diff.values.other_policies {
             if *objects > 0 {
                 let objects = count(*objects, "object");
-                let text = format!("under the values policy {policy} {objects} would be otherwise");
+                let text = format!("With `policy = \"{policy}\"`, {objects} would differ.");
                 self.wrapped("  · ", 4, &text, Some(Ink::Dim));
             }
         }
@@ -333,8 +333,11 @@ impl Page {
         if must > 0 && !plan.steps.is_empty() {
             self.out.push('\n');
             let text = format!(
-                "The plan rests on {} and refuses to be applied where one is another by then.",
-                count(must, "fact")
+                "Apply refuses this plan if {} has changed.",
+                match must {
+                    1 => "the fact it depends on".to_owned(),
+                    must => format!("any of the {must} facts it depends on"),
+                }
             );
             self.wrapped("", 0, &text, Some(Ink::Dim));
         }

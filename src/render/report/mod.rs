@@ -113,7 +113,7 @@ fn approval_text(approval: &Approval) -> String {
         }
         Proof::Word => format!("{step} by the name of {by}, at {at}: the step lists no keys"),
         Proof::Missing(why) => {
-            format!("{step} by the name of {by}, at {at}: NOT VERIFIED, it opens nothing: {why}")
+            format!("{step} by the name of {by}, at {at}: NOT VERIFIED, it is ignored: {why}")
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Observing everything that a plan rests on.
+//! Observing everything that a plan depends on.
 //!
-//! Guarantees: nothing is changed; every secret is taken out before a fact is made; every wait is bounded. What would
+//! Guarantees: nothing is changed; secrets are removed before facts are recorded; every wait is bounded. What would
 //! make a plan worthless (no cluster, no release, no such version, no database) is an error; what only weakens it (no
 //! answer of the status command, a render that fails) is a fact.
 
