@@ -160,6 +160,6 @@ pub struct DatabaseFacts {
     pub size_bytes: u64,
     /// `system_identifier` and database name, which tell one database from another without the URL.
     pub identity: String,
-    /// May the role create the scratch database?
+    /// Whether the role may create the scratch database.
     pub can_create_database: bool,
 }

@@ -107,7 +107,7 @@ impl<'g> Frontier<'g> {
         }
     }
 
-    /// Has every step finished?
+    /// Whether every step has finished.
     pub fn is_done(&self) -> bool {
         self.finished.iter().all(|finished| *finished)
     }

@@ -70,7 +70,7 @@ impl Budget {
         regex
     }
 
-    /// Once is enough: is this the first report?
+    /// Whether this is the first report: once is enough.
     pub fn first_report(&self) -> bool {
         !self.reported.replace(true)
     }

@@ -16,7 +16,7 @@ pub struct Inputs<'a> {
     pub variables: BTreeMap<String, VariableInput>,
     /// Reads a file of the plan's folder for `file()`; the caller confines it and says what is wrong.
     pub files: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
-    /// Must every variable without a default have a value? `validate` does without.
+    /// Whether every variable without a default must have a value. `validate` does without.
     pub require_variables: bool,
 }
 
@@ -152,7 +152,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Is this safety rule switched off?
+    /// The relaxation of this safety rule, if the plan relaxes it.
     pub fn relaxes(&self, rule: &str) -> Option<&Relaxation> {
         self.policy.iter().find(|relaxation| relaxation.rule == rule)
     }

@@ -192,7 +192,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Does the release that begins a major say that it can be reached from this version?
+    /// Whether the release that begins a major says that it can be reached from this version.
     fn says_reachable(&self, from: &Version, major: u64) -> bool {
         let mut entries = self.wanted.releases.iter().filter(|e| e.version.major == major);
         entries.any(|e| e.upgrade_from.as_ref().is_some_and(|range| range.matches(from)))

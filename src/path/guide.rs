@@ -20,7 +20,7 @@ impl Guides {
     }
 }
 
-/// Are all guides that the path needs acknowledged, by the digest of what was read?
+/// Checks that every guide that the path needs is acknowledged, by the digest of what was read.
 ///
 /// A release that names a guide needs it acknowledged by every hop across it. A hop into a new major needs one even where
 /// nothing ships a guide: there is always something to read before a major.

@@ -118,7 +118,7 @@ pub struct ValuesDiff {
     pub renamed: Vec<(String, String)>,
     /// Values that are set and that the new chart does not know.
     pub orphaned: Vec<String>,
-    /// Does another values policy render something else? By policy's name: count of differing objects.
+    /// Other values policies that render something else: policy's name and count of differing objects.
     pub other_policies: Vec<(String, usize)>,
     /// The version whose chart this speaks of.
     pub chart: Option<Version>,

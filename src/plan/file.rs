@@ -12,7 +12,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::rests::facts_of;
+use super::basis::facts_of;
 use super::{Plan, Rests};
 use crate::facts::Facts;
 

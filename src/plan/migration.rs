@@ -9,7 +9,7 @@ use crate::facts::MigrationFacts;
 use crate::model::{Address, Hop, MigrateSpec, MigrateVia, Step, StepSpec};
 use crate::path::{ChangelogEntry, MigrationEntry};
 
-/// May the app of a hop's start run on the schema of its end?
+/// Whether the app of a hop's start runs on the schema of its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compatibility {
     /// It may, and this is why.

@@ -4,6 +4,7 @@
 //! the checks, the rollback edges and the failure map, the diff, the saved file and the renderings. A plan, its
 //! file format and its renderings are three things: everything that prints takes the same value.
 
+mod basis;
 mod change;
 pub mod checks;
 mod diff;
@@ -15,7 +16,6 @@ mod finding;
 mod migration;
 mod outcome;
 mod planner;
-mod rests;
 mod rollback;
 mod situation;
 mod stored;
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Address, DatabaseSpec, FileDigest, Hop, ReleaseSpec, Step};
 use crate::path::{ChangelogEntry, Stop};
 
+pub use basis::facts_of;
 pub use change::{
     Change, ChangeAction, HopDiff, ImageChange, NameChange, ObjectChange, ObjectRef, ValuesDiff,
 };
@@ -41,7 +42,6 @@ pub use file::{SavedPlan, SavedPlanError, StaleFact};
 pub use finding::{CheckSummary, Finding, Level};
 pub use outcome::{EndsAt, FailureEntry, PointOfNoReturn, RollbackEdge, WithheldEdge};
 pub use planner::plan;
-pub use rests::facts_of;
 pub use stored::StoredPlan;
 pub use versions::{Offer, Reach, Versions, versions};
 
@@ -119,7 +119,7 @@ pub struct PendingMigration {
     pub name: String,
     /// The release that brings it, as far as its changelog tells.
     pub release: Option<Version>,
-    /// Does the app of the release before run on the schema after it? None where nothing says so.
+    /// Whether the app of the release before runs on the schema after it; None if nothing says so.
     pub backward_compatible: Option<bool>,
     pub description: Option<String>,
     /// The `migrate` step that applies it.
@@ -163,7 +163,7 @@ impl Plan {
         }
     }
 
-    /// May it be applied? Not with a blocking finding, and there must be something to do.
+    /// Whether it may be applied: it has steps and no blocking finding.
     pub fn is_applyable(&self) -> bool {
         !self.steps.is_empty() && !self.is_blocked()
     }
@@ -184,7 +184,7 @@ impl Plan {
         self.findings.iter().any(|finding| finding.level == Level::Blocking)
     }
 
-    /// Would applying it do anything?
+    /// Whether applying it would do anything.
     pub fn has_changes(&self) -> bool {
         !self.steps.is_empty()
     }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
+use super::basis::facts_of;
 use super::checks::{self, Report};
 use super::diff::{self, Side, ValuesInput};
 use super::error::{PlanError, Refusal};
 use super::failure_map::failure_map;
-use super::rests::facts_of;
 use super::situation::{HopView, Situation, Wanted, app_version, chart_of, parse_version};
 use super::{HopDiff, Installed, Plan, RelaxedRule, Upgrade, ValuesDiff, migration, rollback};
 use crate::facts::{Facts, ReleaseFacts};

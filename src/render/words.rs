@@ -223,7 +223,7 @@ pub(crate) fn total(plan: &Plan) -> String {
     format!("Plan: {}{hops}.", parts.join(", "))
 }
 
-/// May it be applied, and what stands in the way?
+/// Whether it can be applied, and what prevents it.
 pub(crate) fn verdict(plan: &Plan) -> String {
     let counts = level_counts(plan);
     let of = |level| counts.iter().find(|(l, _)| *l == level).map_or(0, |(_, count)| *count);

@@ -22,7 +22,7 @@ fn parse(bytes: &[u8]) -> Result<SavedPlan, CommandError> {
         .map_err(|error| CommandError::new(Exit::Stale, miette::Report::new(error)))
 }
 
-/// Is this file a saved plan, rather than HCL?
+/// Whether this file is a saved plan, rather than HCL.
 pub fn is_saved(path: &Path) -> bool {
     let Ok(file) = std::fs::File::open(path) else { return false };
     let mut head = [0u8; 1];

@@ -18,7 +18,7 @@ pub(in crate::lang) struct Common {
     pub after: Vec<Address>,
 }
 
-/// Is the step part of the run?
+/// Whether the step is part of the run.
 #[derive(Debug)]
 pub(in crate::lang) enum When {
     Always,

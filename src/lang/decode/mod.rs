@@ -92,7 +92,7 @@ impl<'e, 'a> Reader<'e, 'a> {
         self.on.fail(diagnostic)
     }
 
-    /// Is the value one that only validating may do without?
+    /// Whether the value is one that only validation may do without.
     fn is_unset(value: &Value) -> bool {
         matches!(value, Value::Deferred(deferred) if deferred.unset)
     }

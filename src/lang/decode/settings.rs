@@ -262,7 +262,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Is there literal text where a URL has its password? What comes from `${…}` is not literal.
+/// Whether there is literal text where a URL has its password. What comes from `${…}` is not literal.
 fn has_password(text: &str) -> bool {
     if text.to_ascii_lowercase().contains("password=") {
         return !text.to_ascii_lowercase().contains("password=${");
@@ -290,7 +290,7 @@ impl Settings {
         Value::object(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// Does the plan's range admit a version that is not lower than its target? Then it would downgrade.
+    /// Reports a range that admits a version not lower than the target: the plan would downgrade.
     pub fn check_direction(upgrade: &UpgradeBlock) -> Option<Diagnostic> {
         let from = upgrade.from.as_ref()?;
         let only_above = from.comparators.iter().any(|comparator| {

@@ -127,7 +127,7 @@ impl Drawing {
     }
 }
 
-/// Can both be drawn in one excerpt?
+/// Whether both can be drawn in one excerpt.
 fn are_near(a: Span, b: Span, source: &Source) -> bool {
     if a.file != b.file || a.start.abs_diff(b.start) as usize > FAR_BYTES {
         return false;

@@ -46,7 +46,7 @@ impl<'a> Evaluator<'a> {
         self.loops.iter().any(|(known, _)| known == name)
     }
 
-    /// Do names of the plan begin with this?
+    /// Whether names of the plan begin with this.
     pub(super) fn is_root(&self, name: &Name) -> bool {
         let known = ROOTS.contains(&&**name) || name.parse::<StepKind>().is_ok();
         known && !self.is_loop_variable(name)

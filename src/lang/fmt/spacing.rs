@@ -96,7 +96,7 @@ fn role<'a>(token: Token<'a>, before: Option<Role<'a>>, brackets: &mut Vec<Brack
     role
 }
 
-/// Does a blank stand between these two?
+/// Whether a blank stands between these two.
 fn is_apart(before: Role<'_>, after: Role<'_>) -> bool {
     let (left, right) = (before.token, after.token);
     match (left.kind, right.kind) {

@@ -75,7 +75,7 @@ pub(super) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
-/// Are these the same tokens on the same lines, blank lines aside?
+/// Whether these are the same tokens on the same lines, blank lines aside.
 pub(super) fn same(a: &[Token<'_>], b: &[Token<'_>]) -> bool {
     let lines = |tokens: &[Token<'_>]| -> Vec<Vec<(Kind, String)>> {
         let lines = tokens.split(|token| token.kind == Kind::Newline);

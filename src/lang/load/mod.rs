@@ -306,7 +306,7 @@ fn early<'a>(
     Names { plan, locals, path, hop: None, each: None, captures: None, moment: Moment::Early }
 }
 
-/// Is there nothing in the text that might have been another step, or more of one?
+/// Whether nothing in the text might have been another step, or more of one.
 fn is_whole(body: &Body) -> bool {
     let known = |block: &Block| {
         schema::FILE.block(&block.kind).is_some()

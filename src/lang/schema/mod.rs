@@ -21,9 +21,9 @@ pub struct BlockSchema {
     pub blocks: &'static [&'static BlockSchema],
     /// Attributes of any name, with values of this type.
     pub open: Option<Ty>,
-    /// May it stand there more than once (with different labels)?
+    /// Whether it may occur more than once (with different labels).
     pub many: bool,
-    /// Is it a step, which takes the attributes of all steps?
+    /// Whether it is a step, which takes the attributes of all steps.
     pub step: bool,
     pub required: bool,
 }

@@ -111,7 +111,7 @@ impl PathScope {
         of_hop.and_then(|blocks| blocks.get(block)).unwrap_or(&Instances::None)
     }
 
-    /// Does a block with this filter have instances at the hop?
+    /// Whether a block with this filter has instances at the hop.
     pub fn admits(&self, filter: HopFilter, hop: Option<usize>) -> bool {
         match (filter, hop) {
             (HopFilter::Every, _) | (_, None) => true,

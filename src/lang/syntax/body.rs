@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Does a broken item end with the line, with so many of its braces and brackets open?
+    /// Whether a broken item ends with the line, with so many of its braces and brackets open.
     fn may_end_item(&self, braces: usize, brackets: usize) -> bool {
         let next = &self.text[self.pos + 1..self.end];
         if next.starts_with(crate::lang::syntax::parser::is_name_start) {
@@ -296,7 +296,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Does a line begin as an attribute or a block does?
+/// Whether a line begins as an attribute or a block does.
 fn looks_like_item(line: &str) -> bool {
     let line = line.split('\n').next().unwrap_or("").trim_start();
     let name = line.find(|c| !crate::lang::syntax::parser::is_name_part(c)).unwrap_or(line.len());

@@ -25,7 +25,7 @@ pub(super) struct Parser<'a> {
     /// Where this parser's text ends: earlier than `text` inside of a heredoc.
     pub end: usize,
     file: u32,
-    /// Do line ends count as blanks? Inside of brackets they do.
+    /// Whether line ends count as blanks, as they do inside brackets.
     pub multiline: bool,
     depth: usize,
     nodes: Cell<usize>,

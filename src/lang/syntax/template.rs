@@ -314,7 +314,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The blanks, `~` and `}` that end a directive; was there a `~`?
+    /// The blanks, `~` and `}` that end a directive; whether there was a `~`.
     fn directive_end(&mut self, start: usize) -> Parsed<bool> {
         self.with_multiline(true, Self::blank)?;
         let strip = self.eat("~");

@@ -149,7 +149,7 @@ impl Value {
         self.facts().weight
     }
 
-    /// Is all of it known now?
+    /// Whether all of it is known now.
     pub fn is_known(&self) -> bool {
         !self.facts().deferred
     }

@@ -109,7 +109,8 @@ fn required(entries: &[&ChangelogEntry], view: &HopView<'_>, report: &mut Report
     }
 }
 
-/// Does the hop end with a value here that is not empty: supplied, or the chart's default where defaults are in force?
+/// Whether the hop ends with a value here that is not empty: supplied, or the chart's default where
+/// defaults are in force.
 fn is_set(view: &HopView<'_>, path: &str) -> bool {
     let supplied = lookup(view.values(), path);
     let default = view.chart.and_then(|chart| lookup(&chart.values, path));

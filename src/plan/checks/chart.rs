@@ -1,4 +1,4 @@
-//! The charts of the path: do they render, may they be installed here, what do they bring besides objects?
+//! The charts of the path: whether they render, accept this Kubernetes, and bring hooks or CRDs.
 
 use semver::Version;
 

@@ -1,4 +1,4 @@
-//! The installed release: is it at rest, is it what it says, is it as it was deployed?
+//! The installed release: no operation is pending, its versions agree, its objects are as deployed.
 
 use semver::Version;
 

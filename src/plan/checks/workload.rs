@@ -1,4 +1,5 @@
-//! Workloads: can their pods be replaced without anyone noticing? Judged on the manifest that will be running.
+//! Workloads: whether their pods can be replaced without an outage, judged on the manifest that will
+//! be running.
 
 use serde_json::Value;
 

@@ -53,7 +53,8 @@ pub fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     (!found.is_null()).then_some(found)
 }
 
-/// Does the chart have this value, or a place that takes anything: an empty map, a list or null on the way to it?
+/// Whether the chart has this value, or a place that takes anything: an empty map, a list or null on
+/// the way to it.
 fn is_known(defaults: &Value, path: &str) -> bool {
     let mut at = defaults;
     for key in path.split('.') {

@@ -1,4 +1,4 @@
-//! What a plan rests on: facts as text that can be compared when the plan is applied.
+//! The facts that a plan depends on, as text that can be compared when the plan is applied.
 //!
 //! Must not: judge a difference; it only names facts.
 
@@ -8,7 +8,7 @@ use super::situation::app_version;
 use super::{PlanFact, Rests};
 use crate::facts::{ClusterFacts, DatabaseFacts, Facts, HelmFacts, ReleaseFacts};
 
-/// The facts that a plan to these stops rests on, in a fixed order.
+/// The facts that a plan to these stops depends on, in a fixed order.
 pub fn facts_of(facts: &Facts, stops: &[Version]) -> Vec<PlanFact> {
     let mut found = Found(Vec::new());
     if let Some(cluster) = &facts.cluster {
