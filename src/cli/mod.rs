@@ -17,6 +17,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::Cli;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 use output::terminal::{self, Terminal};
 use shared::context::Context;
 use shared::environment;
@@ -26,8 +28,16 @@ use shared::exit::Exit;
 use crate::text::secret::Redactor;
 use crate::world::SENSITIVE_OUTPUT;
 
+/// Keeps what this process holds in memory out of core dumps, and from debuggers of the same user.
+fn harden() {
+    // Where the system refuses, nothing is worse than before.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = prctl::set_dumpable(false);
+}
+
 /// Runs the command line, `argv[0]` included, and says how it ended.
 pub fn main(argv: Vec<OsString>) -> ExitCode {
+    harden();
     let cli = match args::parse(argv) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

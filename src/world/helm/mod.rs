@@ -1,6 +1,6 @@
 //! The Helm command line, 3 and 4: finding it, its flags, running it.
 //!
-//! Must not: put a secret into an argument; values go through 0600 files.
+//! Must not: put a secret into an argument; values go through files, secret ones in memory.
 
 pub(super) mod chart;
 mod package;
@@ -9,7 +9,9 @@ pub(super) mod render;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use semver::Version;
@@ -81,9 +83,19 @@ impl Helm {
 
     /// Runs a command that changes nothing and returns its stdout, unredacted.
     pub async fn output(&self, what: &str, args: &[&str]) -> Result<String, WorldError> {
+        self.output_with(what, args, None).await
+    }
+
+    /// The same of a command that reads a file in memory.
+    pub async fn output_with(
+        &self,
+        what: &str,
+        args: &[&str],
+        inherit: Option<Arc<OwnedFd>>,
+    ) -> Result<String, WorldError> {
         let folder = tempfile::tempdir().map_err(|e| failed(what, e.to_string()))?;
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        let job = self.job(args, folder.path(), "helm", READ_TIMEOUT);
+        let job = Job { inherit, ..self.job(args, folder.path(), "helm", READ_TIMEOUT) };
         let done = process::run(&job, &CancellationToken::new(), &self.redactor)
             .await
             .map_err(|e| failed(what, e.to_string()))?;
@@ -99,13 +111,14 @@ impl Helm {
     /// Runs a command with an effect; its output stays in `folder` as evidence.
     pub async fn run(
         &self,
-        args: Vec<OsString>,
+        (args, inherit): (Vec<OsString>, Option<Arc<OwnedFd>>),
         folder: &Path,
         name: &str,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> std::io::Result<Finished> {
-        process::run(&self.job(args, folder, name, timeout), cancel, &self.redactor).await
+        let job = Job { inherit, ..self.job(args, folder, name, timeout) };
+        process::run(&job, cancel, &self.redactor).await
     }
 
     fn job(&self, mut args: Vec<OsString>, folder: &Path, name: &str, timeout: Duration) -> Job {
@@ -118,6 +131,7 @@ impl Helm {
             args,
             env: self.env.clone(),
             workdir: None,
+            inherit: None,
             folder: folder.to_path_buf(),
             name: name.to_owned(),
             timeout,

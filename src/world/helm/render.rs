@@ -1,10 +1,11 @@
 //! What Helm would apply: a server-side dry run for each values policy.
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tempfile::NamedTempFile;
 
 use super::release::Release;
 use super::{ChartReference, Helm, Upgrade, policy_name};
@@ -13,20 +14,22 @@ use crate::model::{ReleaseSpec, ValuesPolicy};
 use crate::text::secret::Redactor;
 use crate::world::env::Resolver;
 use crate::world::error::WorldError;
+use crate::world::process;
 
-/// The values of a plan as files for Helm; the file with the `set` values is 0600 and goes with this value.
+/// The values of a plan as files for Helm. The `set` values, which may be secret, are in memory alone: they are gone when
+/// orthid and the Helm that reads them are.
 #[derive(Debug)]
 pub struct ValuesFiles {
     pub paths: Vec<PathBuf>,
-    _set: Option<NamedTempFile>,
+    /// To be inherited by the Helm that is given the paths.
+    pub set: Option<Arc<OwnedFd>>,
 }
 
 impl ValuesFiles {
-    /// Resolves the plan's values. `folder` takes the file with the `set` values, which may be secret.
+    /// Resolves the plan's values.
     pub fn write(
         spec: &ReleaseSpec,
         base: &Path,
-        folder: &Path,
         resolver: &Resolver<'_>,
     ) -> Result<ValuesFiles, WorldError> {
         let mut paths = Vec::new();
@@ -39,24 +42,18 @@ impl ValuesFiles {
             paths.push(path);
         }
         if spec.values.set.is_empty() {
-            return Ok(ValuesFiles { paths, _set: None });
+            return Ok(ValuesFiles { paths, set: None });
         }
         let mut root = Map::new();
         for (path, arg) in &spec.values.set {
             let text = resolver.text(&format!("value `{path}`"), arg)?;
             insert(&mut root, path, scalar(&text));
         }
-        let failed = |e: std::io::Error| WorldError::File {
-            path: folder.display().to_string(),
-            reason: e.to_string(),
-        };
-        // Temporary files are made with mode 0600. JSON is YAML.
-        let mut file =
-            tempfile::Builder::new().suffix(".yaml").tempfile_in(folder).map_err(failed)?;
-        std::io::Write::write_all(&mut file, Value::Object(root).to_string().as_bytes())
-            .map_err(failed)?;
-        paths.push(file.path().to_path_buf());
-        Ok(ValuesFiles { paths, _set: Some(file) })
+        // JSON is YAML.
+        let file = process::memory_file(Value::Object(root).to_string().as_bytes())
+            .map_err(|e| WorldError::File { path: "values".into(), reason: e.to_string() })?;
+        paths.push(format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+        Ok(ValuesFiles { paths, set: Some(Arc::new(file)) })
     }
 }
 
@@ -104,11 +101,10 @@ impl<'a> Renderer<'a> {
         helm: &'a Helm,
         spec: &'a ReleaseSpec,
         base: &Path,
-        folder: &Path,
         resolver: &Resolver<'_>,
         redactor: &'a Redactor,
     ) -> Result<Self, WorldError> {
-        let values = ValuesFiles::write(spec, base, folder, resolver)?;
+        let values = ValuesFiles::write(spec, base, resolver)?;
         Ok(Renderer { helm, spec, values, redactor })
     }
 
@@ -142,7 +138,9 @@ impl<'a> Renderer<'a> {
         let args = upgrade.dry_run();
         let args: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let text = self.helm.output("render the chart", &args).await.map_err(|e| e.to_string())?;
+        let set = self.values.set.clone();
+        let text = self.helm.output_with("render the chart", &args, set).await;
+        let text = text.map_err(|e| e.to_string())?;
         let start = text.find('{').ok_or("helm printed no JSON")?;
         serde_json::from_str(&text[start..]).map_err(|e| format!("helm's answer: {e}"))
     }

@@ -270,6 +270,7 @@ async fn version_of(
         args: vec!["--version".into()],
         env: env.for_postgres(),
         workdir: None,
+        inherit: None,
         folder: folder.path().to_path_buf(),
         name: "version".into(),
         timeout: Duration::from_secs(10),

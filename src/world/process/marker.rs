@@ -6,13 +6,14 @@
 
 use std::ffi::{CStr, CString};
 use std::io::{self, Cursor, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{self, Pid};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,7 @@ pub(super) fn write_by_child(
     let path = CString::new(path.as_os_str().as_bytes())?;
     let program = serde_json::to_string(&job.program.display().to_string())?;
     let head = format!("{{\"program\":{program}");
+    let inherit = job.inherit.clone();
     #[expect(
         unsafe_code,
         reason = "the only way to run something in the child before it is the program"
@@ -61,8 +63,20 @@ pub(super) fn write_by_child(
     // SAFETY: after the fork of a process with threads only async-signal-safe functions may be called. The closure opens,
     // reads and writes files by system calls, and allocates nothing: what it needs was made here.
     unsafe {
-        command.pre_exec(move || mark(&path, head.as_bytes(), orthid));
+        command.pre_exec(move || {
+            mark(&path, head.as_bytes(), orthid)?;
+            match &inherit {
+                Some(file) => keep_open(file),
+                None => Ok(()),
+            }
+        });
     }
+    Ok(())
+}
+
+/// Lets the program that the child becomes have an open file.
+fn keep_open(file: &OwnedFd) -> io::Result<()> {
+    fcntl(file, FcntlArg::F_SETFD(FdFlag::empty()))?;
     Ok(())
 }
 

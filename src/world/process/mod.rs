@@ -13,10 +13,13 @@ mod marker;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -36,6 +39,8 @@ pub struct Job {
     /// The whole environment of the child.
     pub env: BTreeMap<String, String>,
     pub workdir: Option<PathBuf>,
+    /// An open file that the child gets as `/proc/self/fd/N`: gone when the last of its readers is.
+    pub inherit: Option<Arc<OwnedFd>>,
     /// Folder for this child's output and marker; created when missing.
     pub folder: PathBuf,
     /// Stem of the files in `folder`: `helm-upgrade` gives `helm-upgrade.out`, `.err`, `.child`.
@@ -208,6 +213,15 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that is nowhere but in memory, for [`Job::inherit`].
+pub fn memory_file(content: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::Write;
+    let file = memfd_create(c"orthid", MFdFlags::MFD_CLOEXEC)?;
+    let mut file = std::fs::File::from(file);
+    file.write_all(content)?;
+    Ok(file.into())
+}
+
 /// Creates or truncates a file that only its owner reads.
 pub fn private_file(path: &Path) -> io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -260,6 +274,8 @@ fn keep_redacted(path: &Path, text: &str, redactor: &Redactor) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     pub(super) fn job(folder: &Path, program: &str, args: &[&str]) -> Job {
@@ -268,10 +284,26 @@ mod tests {
             args: args.iter().map(OsString::from).collect(),
             env: BTreeMap::from([("SECRET".to_owned(), "hunter2".to_owned())]),
             workdir: None,
+            inherit: None,
             folder: folder.to_path_buf(),
             name: "child".to_owned(),
             timeout: Duration::from_secs(10),
             grace: Duration::from_millis(300),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_in_memory_is_read_by_its_child_and_by_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = memory_file(b"values").unwrap();
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mut job = job(dir.path(), "/bin/cat", &[&path]);
+        let other = run(&job, &CancellationToken::new(), &Redactor::default()).await.unwrap();
+        assert!(!other.success(), "{other:?}");
+        job.inherit = Some(Arc::new(file));
+        for _ in 0..2 {
+            let done = run(&job, &CancellationToken::new(), &Redactor::default()).await.unwrap();
+            assert_eq!(done.stdout, "values");
         }
     }
 

@@ -379,7 +379,7 @@ async fn target_image(
     let source = ChartSource::new(release, &site.cx.base);
     let package = source.fetch(&helm, target, work.path()).await?;
     let (base, resolver) = (&site.cx.base, site.resolver());
-    let renderer = Renderer::new(&helm, release, base, work.path(), &resolver, site.redactor)?;
+    let renderer = Renderer::new(&helm, release, base, &resolver, site.redactor)?;
     let rendered = renderer.release(&package, release.values.policy).await.map_err(permanent)?;
     let docs = secret::documents(&rendered.manifest).map_err(|e| permanent(e.to_string()))?;
     image_in(&docs, workload, spec.container.as_deref()).map_err(permanent)

@@ -131,7 +131,7 @@ pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
     let previous = serving_revision(site, &desk, spec).await?;
     let release = site.release()?;
     process::create_folder(&site.folder)?;
-    let values = ValuesFiles::write(release, &site.cx.base, &site.folder, &site.resolver())?;
+    let values = ValuesFiles::write(release, &site.cx.base, &site.resolver())?;
     let upgrade = Upgrade {
         release: &release.name,
         namespace: &release.namespace,
@@ -155,7 +155,7 @@ pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
     let args = upgrade.apply(desk.helm.major(), &apply);
     let name = format!("helm-upgrade-{}", site.cx.attempt);
     let cancel = &site.cx.cancel;
-    let helm = desk.helm.run(args, &site.folder, &name, bound(spec), cancel);
+    let helm = desk.helm.run((args, values.set.clone()), &site.folder, &name, bound(spec), cancel);
     let mut watcher = Watcher::new(site, &desk.cluster);
     let done = tokio::select! {
         done = helm => done?,
@@ -263,7 +263,8 @@ async fn roll_back(
     }
     process::create_folder(&site.folder)?;
     let name = format!("helm-rollback-{}", site.cx.attempt);
-    let done = desk.helm.run(args, &site.folder, &name, bound(spec), &site.cx.cancel).await?;
+    let done =
+        desk.helm.run((args, None), &site.folder, &name, bound(spec), &site.cx.cancel).await?;
     if done.success() {
         return Ok(());
     }

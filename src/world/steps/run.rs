@@ -144,6 +144,7 @@ async fn start(
         args: args.iter().map(OsString::from).collect(),
         env,
         workdir: Some(workdir),
+        inherit: None,
         folder: site.folder.clone(),
         name: name.to_owned(),
         timeout,

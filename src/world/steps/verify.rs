@@ -212,6 +212,7 @@ fn restore_job(
         args,
         env,
         workdir: None,
+        inherit: None,
         folder: site.folder.clone(),
         name: name.to_owned(),
         timeout: RESTORE_TIMEOUT,

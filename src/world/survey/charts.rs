@@ -46,7 +46,7 @@ impl Charts<'_> {
             path: "temporary folder".to_owned(),
             reason: e.to_string(),
         })?;
-        let renderer = self.renderer(folder.path())?;
+        let renderer = self.renderer()?;
         let mut charts = BTreeMap::new();
         // What one chart tells may lead over another, until every chart of the path is there.
         loop {
@@ -100,11 +100,11 @@ impl Charts<'_> {
         needed
     }
 
-    fn renderer(&self, folder: &Path) -> Result<Renderer<'_>, WorldError> {
+    fn renderer(&self) -> Result<Renderer<'_>, WorldError> {
         let (outputs, held) = (BTreeMap::new(), HeldOutputs::default());
         let redactor = self.redactor;
         let resolver = Resolver { env: self.env, outputs: &outputs, held: &held, redactor };
-        Renderer::new(self.helm, self.spec, &self.wanted.base, folder, &resolver, redactor)
+        Renderer::new(self.helm, self.spec, &self.wanted.base, &resolver, redactor)
     }
 
     async fn chart(

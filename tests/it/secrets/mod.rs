@@ -279,6 +279,14 @@ fn a_command_gets_what_it_needs_and_what_the_plan_passes() {
 }
 
 #[test]
+fn no_process_of_a_run_leaves_a_core_dump() {
+    let desk = Desk::new("run \"one\" { command = [\"sh\", \"-c\", \"ulimit -c\"] }\n");
+    desk.apply().code(0);
+    let kept = files(&desk.path(".orthid/runs"));
+    assert_eq!(fs::read_to_string(&kept[0]).unwrap(), "0\n", "{kept:?}");
+}
+
+#[test]
 fn an_output_that_holds_a_secret_is_no_argument() {
     let plan = r#"
 run "one" {
