@@ -52,8 +52,8 @@ pub fn parse(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(with_long_options(argv))
 }
 
-/// Rewrites `-option` and `-option=value` to `--option…` where some command has an option of that name. Short options
-/// (`-h`), values and everything after `--` stay as they are.
+/// Rewrites `-option` and `-option=value` to `--option…` where some command has an option of that
+/// name. Short options (`-h`), values and everything after `--` stay as they are.
 fn with_long_options(argv: Vec<OsString>) -> Vec<OsString> {
     let names = long_names(&Cli::command());
     let mut literal = false;

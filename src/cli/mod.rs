@@ -1,7 +1,7 @@
 //! The command line. The only place that prints, reads the environment or exits.
 //!
-//! `commands/` has one file a command, `shared/` what several of them need, `output/` the terminal. Results go to stdout
-//! through [`terminal::result`]; everything else goes to stderr.
+//! `commands/` has one file a command, `shared/` what several of them need, `output/` the terminal.
+//! Results go to stdout through [`terminal::result`]; everything else goes to stderr.
 
 #![allow(
     clippy::disallowed_methods,

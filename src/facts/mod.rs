@@ -1,7 +1,7 @@
 //! What was observed of the world before planning, and its recording on disk.
 //!
-//! Must not: observe anything (`world` does), decide anything (`plan` does), or hold a secret: manifests and values are
-//! stored after `text::secret` has seen them.
+//! Must not: observe anything (`world` does), decide anything (`plan` does), or hold a secret:
+//! manifests and values are stored after `text::secret` has seen them.
 
 pub mod recording;
 
@@ -75,18 +75,20 @@ pub struct ReleaseFacts {
     /// User-supplied values, redacted.
     pub values: serde_json::Value,
     pub workloads: Vec<WorkloadFacts>,
-    /// Live state (redacted) of each object of the deployed manifest; absent ones are missing from the cluster.
+    /// Live state (redacted) of each object of the deployed manifest; absent ones are missing from
+    /// the cluster.
     pub live: Vec<serde_json::Value>,
     /// PodDisruptionBudgets and HorizontalPodAutoscalers of the namespace, redacted.
     pub policies: Vec<serde_json::Value>,
     /// Every version that the chart source offers.
     pub available: Vec<Version>,
-    /// Content of the file or URL that the plan's `changelog { source }` names, which takes the place of the packages'
-    /// `releases.yaml`; none where it names none.
+    /// Content of the file or URL that the plan's `changelog { source }` names, which takes the
+    /// place of the packages' `releases.yaml`; none where it names none.
     pub changelog_source: Option<String>,
     /// The chart packages of the stops that a path may use, by version.
     pub charts: BTreeMap<Version, ChartFacts>,
-    /// What the app's own status command said, in the running image; none where it could not be asked.
+    /// What the app's own status command said, in the running image; none where it could not be
+    /// asked.
     pub migrations: Option<MigrationFacts>,
     /// Why `migrations` is none, when the plan has a status command.
     pub migrations_error: Option<String>,
@@ -145,7 +147,8 @@ pub struct Render {
     /// Redacted multi-document YAML; empty where `error` is set.
     pub manifest: String,
     pub hooks: Vec<String>,
-    /// The user-supplied values that Helm would store (`config` of the dry run), redacted; null where rendering failed.
+    /// The user-supplied values that Helm would store (`config` of the dry run), redacted; null
+    /// where rendering failed.
     pub values: serde_json::Value,
     pub error: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Facts on disk: one JSON document, so that a plan can be made where the world can't be reached.
 //!
-//! Must not: touch a disk. The content was redacted when it was observed; reading does not make it safer.
+//! Must not: touch a disk. The content was redacted when it was observed; reading does not make it
+//! safer.
 
 use std::fmt::Display;
 

@@ -1,4 +1,5 @@
-//! From a configuration to its graph: what the graph and the safety rules find wrong, shown where it is written.
+//! From a configuration to its graph: what the graph and the safety rules find wrong, shown where
+//! it is written.
 //!
 //! Must not: decide an order; [`order`](super::order) and the author do.
 
@@ -18,10 +19,12 @@ pub fn build(config: &Config, hops: &[Hop]) -> Result<StepGraph, Diagnostics> {
     checked(config, Outline { steps: config.steps(hops)?, is_whole: true })
 }
 
-/// The graph as far as it can be told without a path: one made-up hop to the plan's target. Warnings are given with it.
+/// The graph as far as it can be told without a path: one made-up hop to the plan's target.
+/// Warnings are given with it.
 ///
 /// # Errors
-/// Everything that is wrong with the plan: its text, and the order of its steps as far as that could be read.
+/// Everything that is wrong with the plan: its text, and the order of its steps as far as that
+/// could be read.
 pub fn build_for_validation(
     inspection: Inspection,
 ) -> Result<(StepGraph, Diagnostics), Diagnostics> {

@@ -1,4 +1,5 @@
-//! Steps on their way into a graph: what their authors wrote, before the recommended order is added.
+//! Steps on their way into a graph: what their authors wrote, before the recommended order is
+//! added.
 
 use super::GraphError;
 use super::order;
@@ -10,12 +11,13 @@ use crate::model::Step;
 pub struct Draft {
     /// Its `depends_on` holds references and what the author gave, and nothing else yet.
     pub step: Step,
-    /// The author gave `depends_on`, and with it the step's place; the recommended order adds nothing.
+    /// The author gave `depends_on`, and with it the step's place; the recommended order adds
+    /// nothing.
     pub placed: bool,
 }
 
-/// Collects drafts until [`Builder::seal`]. Steps are large and there may be 100,000 of them, so they are moved as
-/// seldom as can be: what is known beside a step stands beside it.
+/// Collects drafts until [`Builder::seal`]. Steps are large and there may be 100,000 of them, so
+/// they are moved as seldom as can be: what is known beside a step stands beside it.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     steps: Vec<Step>,

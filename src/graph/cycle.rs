@@ -14,7 +14,8 @@ const SHOWN_WHOLE: usize = 12;
 const SHOWN_HEAD: usize = 4;
 const SHOWN_TAIL: usize = 2;
 
-/// Steps of which each waits for the next, and the last for the first. Begins with the smallest address.
+/// Steps of which each waits for the next, and the last for the first. Begins with the smallest
+/// address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle(pub Vec<Address>);
 
@@ -46,10 +47,12 @@ pub(super) fn list(cycles: &[Cycle]) -> String {
     cycles.iter().map(Cycle::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// One cycle, the shortest through its smallest node, of every group of nodes that can reach each other. Nodes are
-/// numbered in the order of their addresses; `waits_for` leads from a node to those it waits for.
+/// One cycle, the shortest through its smallest node, of every group of nodes that can reach each
+/// other. Nodes are numbered in the order of their addresses; `waits_for` leads from a node to
+/// those it waits for.
 ///
-/// Kosaraju's algorithm rather than Tarjan's, because petgraph's Tarjan recurses as deep as the graph is long.
+/// Kosaraju's algorithm rather than Tarjan's, because petgraph's Tarjan recurses as deep as the
+/// graph is long.
 pub(super) fn find(waits_for: &Links, suspects: &[u32]) -> Vec<Vec<u32>> {
     let mut graph = DiGraph::<u32, (), u32>::with_capacity(suspects.len(), suspects.len());
     let mut number = vec![None; waits_for.nodes()];
@@ -110,7 +113,8 @@ mod tests {
 
     #[test]
     fn cycles_are_found_whole_and_apart() {
-        // 0 → 1 → 2 → 0 with a detour 1 → 3 → 2; 4 waits for itself; 5 waits for a cycle without being in one.
+        // 0 → 1 → 2 → 0 with a detour 1 → 3 → 2; 4 waits for itself; 5 waits for a cycle without
+        // being in one.
         let edges = [(0, 1), (1, 2), (2, 0), (1, 3), (3, 2), (4, 4), (5, 4)];
         let found = find(&Links::new(6, &edges), &[0, 1, 2, 3, 4, 5]);
         assert_eq!(found, [vec![0, 1, 2], vec![4]]);

@@ -1,10 +1,12 @@
-//! Small graphs in one line each, for tests: `verify.a < backup.a` is a verify step that depends on a backup step.
+//! Small graphs in one line each, for tests: `verify.a < backup.a` is a verify step that depends on
+//! a backup step.
 
 use super::{Builder, Draft, GraphError, StepGraph};
 use crate::model::{Address, Rollback, Step, StepKind, StepSpec};
 
-/// Reads lines `kind.name[@hop] [< dependency, …] [= dependency, …] [| during, …] [~ restore-or-nothing]`:
-/// `<` are references, `=` is the author's own `depends_on`, `|` what a probe runs beside, `~` a rollback edge.
+/// Reads lines `kind.name[@hop] [< dependency, …] [= dependency, …] [| during, …] [~
+/// restore-or-nothing]`: `<` are references, `=` is the author's own `depends_on`, `|` what a probe
+/// runs beside, `~` a rollback edge.
 pub(super) fn drafts(text: &str) -> Vec<Draft> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(draft).collect()
 }

@@ -1,6 +1,7 @@
 //! The moving edge between what has finished and what may start, kept by counting.
 //!
-//! Must not: start anything, or know why a step finished; skipping a step is the scheduler's word for finishing it.
+//! Must not: start anything, or know why a step finished; skipping a step is the scheduler's word
+//! for finishing it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,8 +17,8 @@ pub enum Ready<'g> {
     EndProbe(&'g Address),
 }
 
-/// Follows one run over a graph. Telling it that a step started or finished costs that step's edges, so a whole run
-/// costs as much as the graph is large.
+/// Follows one run over a graph. Telling it that a step started or finished costs that step's
+/// edges, so a whole run costs as much as the graph is large.
 #[derive(Clone, Debug)]
 pub struct Frontier<'g> {
     graph: &'g StepGraph,
@@ -64,7 +65,8 @@ impl<'g> Frontier<'g> {
             .collect()
     }
 
-    /// A probe has started, so the steps it runs beside need not wait for it any more. Means nothing for other kinds.
+    /// A probe has started, so the steps it runs beside need not wait for it any more. Means
+    /// nothing for other kinds.
     pub fn started(&mut self, address: &Address) {
         let Some(node) = self.graph.number(address) else { return };
         if std::mem::replace(&mut self.started[node as usize], true) {
@@ -76,7 +78,8 @@ impl<'g> Frontier<'g> {
         }
     }
 
-    /// A step has finished, or was skipped. A probe that ends without having started counts as started.
+    /// A step has finished, or was skipped. A probe that ends without having started counts as
+    /// started.
     pub fn finished(&mut self, address: &Address) {
         let Some(node) = self.graph.number(address) else { return };
         if std::mem::replace(&mut self.finished[node as usize], true) {

@@ -1,8 +1,9 @@
 //! Builder → sealed step graph; ready set.
 //!
-//! [`Builder`] takes steps with the edges their author wrote and adds the recommended order; what it makes is a
-//! [`StepGraph`], which has no cycle, names no missing step and never changes again. A saved plan's steps carry every
-//! edge already, so [`StepGraph::from_steps`] makes the same graph of them, without a choice left open.
+//! [`Builder`] takes steps with the edges their author wrote and adds the recommended order; what
+//! it makes is a [`StepGraph`], which has no cycle, names no missing step and never changes again.
+//! A saved plan's steps carry every edge already, so [`StepGraph::from_steps`] makes the same graph
+//! of them, without a choice left open.
 //!
 //! Must not: do I/O, or store a graph index: addresses are what leaves this module.
 

@@ -2,17 +2,20 @@
 //!
 //! The rules, for the steps that give no `depends_on` (those that do are placed by their author):
 //!
-//! - Within a hop, by phase: approve → backup → verify → migrate → roll → smoke. A step waits for every step of the
-//!   earlier phases. A step that depends on a later phase than its own counts as of that phase, so that an approval
-//!   between verification and migration holds up the migration and nothing before it. Because dependencies only
-//!   ever raise a step's phase, no cycle can come of this.
-//! - An approval with no dependency at all is a gate: every step of its hop without dependencies waits for it.
+//! - Within a hop, by phase: approve → backup → verify → migrate → roll → smoke. A step waits for
+//!   every step of the earlier phases. A step that depends on a later phase than its own counts as
+//!   of that phase, so that an approval between verification and migration holds up the migration
+//!   and nothing before it. Because dependencies only ever raise a step's phase, no cycle can come
+//!   of this.
+//! - An approval with no dependency at all is a gate: every step of its hop without dependencies
+//!   waits for it.
 //! - `run` and `checkpoint` have no phase: only their references and `depends_on` place them.
 //! - A `probe` starts when the first of the steps it runs beside could.
 //!
 //! And for all: a hop begins when the hop before it has ended.
 //!
-//! Where many steps wait for many, a checkpoint of our own joins them, so that edges stay linear in the steps.
+//! Where many steps wait for many, a checkpoint of our own joins them, so that edges stay linear in
+//! the steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +50,8 @@ pub(super) fn complete(
     StepGraph::of_sorted(steps, &named)
 }
 
-/// Steps under construction; a node's number is its position, and joining checkpoints are added at the end.
+/// Steps under construction; a node's number is its position, and joining checkpoints are added at
+/// the end.
 struct Order {
     steps: Vec<Step>,
     placed: Vec<bool>,
@@ -79,8 +83,8 @@ impl Order {
         hops.into_values().collect()
     }
 
-    /// The phase that each step counts as: its own or the latest of its dependencies in the same hop. Waiting for a
-    /// probe is waiting for the steps that it runs beside.
+    /// The phase that each step counts as: its own or the latest of its dependencies in the same
+    /// hop. Waiting for a probe is waiting for the steps that it runs beside.
     fn phases(&self, topological: &[u32]) -> Vec<u8> {
         let mut phases: Vec<u8> = vec![0; self.steps.len()];
         for n in topological.iter().map(|n| *n as usize) {
@@ -94,9 +98,9 @@ impl Order {
         phases
     }
 
-    /// A probe waits for what the first of its steps waits for. The first is that of the earliest hop and phase, and
-    /// of those the earliest in the author's order: no other of the probe's steps comes before it, so nothing that
-    /// it waits for comes after one of them.
+    /// A probe waits for what the first of its steps waits for. The first is that of the earliest
+    /// hop and phase, and of those the earliest in the author's order: no other of the probe's
+    /// steps comes before it, so nothing that it waits for comes after one of them.
     fn start_probes(&mut self, topological: &[u32], phases: &[u8]) {
         let mut position = vec![0; phases.len()];
         for (at, n) in topological.iter().enumerate() {
@@ -147,7 +151,8 @@ impl Order {
     fn hop_after_hop(&mut self) {
         let mut before: Vec<usize> = Vec::new();
         for hop in self.hops() {
-            // The join of two hops belongs to the later one, and is made after its members were listed.
+            // The join of two hops belongs to the later one, and is made after its members were
+            // listed.
             let members: BTreeSet<usize> = hop.iter().copied().collect();
             let first: Vec<usize> =
                 hop.iter().copied().filter(|n| self.edges[*n].is_disjoint(&members)).collect();
@@ -158,7 +163,8 @@ impl Order {
         }
     }
 
-    /// Every one of `later` waits for every one of `earlier`, by way of a checkpoint where that saves edges.
+    /// Every one of `later` waits for every one of `earlier`, by way of a checkpoint where that
+    /// saves edges.
     fn connect(&mut self, earlier: &[usize], later: &[usize], joins: &str) {
         let direct = earlier.len() * later.len();
         if direct <= MOST_DIRECT_EDGES || earlier.len() == 1 || later.len() == 1 {

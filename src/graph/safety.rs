@@ -119,7 +119,8 @@ fn not_after(
     first_missing.into_iter().map(violation).collect()
 }
 
-/// For every node, the bits of those sources that it comes after. Nodes are numbered in topological order.
+/// For every node, the bits of those sources that it comes after. Nodes are numbered in topological
+/// order.
 fn downstream(waits_for: &Links, sources: &[u32]) -> Vec<u64> {
     let mut own = vec![0u64; waits_for.nodes()];
     for (bit, source) in sources.iter().enumerate() {

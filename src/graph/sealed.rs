@@ -1,7 +1,8 @@
 //! The sealed step graph: steps in a fixed order with every edge resolved.
 //!
-//! Invariants: no cycle (a probe counts as starting before and ending after the steps it runs beside); every address
-//! that an edge names is a step; the order is topological and the same for the same steps, however they were listed.
+//! Invariants: no cycle (a probe counts as starting before and ending after the steps it runs
+//! beside); every address that an edge names is a step; the order is topological and the same for
+//! the same steps, however they were listed.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -13,7 +14,8 @@ use super::cycle::{self, Cycle};
 use super::links::Links;
 use crate::model::{Address, Step};
 
-/// Steps and their order, complete and without cycles. Made by [`super::Builder`], or from a saved plan's steps.
+/// Steps and their order, complete and without cycles. Made by [`super::Builder`], or from a saved
+/// plan's steps.
 #[derive(Clone, Debug)]
 pub struct StepGraph {
     /// In topological order; positions are the numbers in the links.
@@ -30,7 +32,8 @@ pub struct StepGraph {
 pub struct RollbackEdge<'a> {
     /// The step that is undone on unwinding.
     pub step: &'a Address,
-    /// The verified backup that undoing restores; none where undoing returns to the state before the step.
+    /// The verified backup that undoing restores; none where undoing returns to the state before
+    /// the step.
     pub restore: Option<&'a Address>,
 }
 
@@ -82,7 +85,8 @@ impl StepGraph {
         Some(&self.steps[*self.numbers.get(address)? as usize])
     }
 
-    /// Steps that wait for this one directly, in topological order. Empty for an address that is not a step.
+    /// Steps that wait for this one directly, in topological order. Empty for an address that is
+    /// not a step.
     pub fn dependents(&self, address: &Address) -> impl Iterator<Item = &Address> {
         let numbers = self.numbers.get(address).map_or(&[][..], |n| self.dependents.of(*n));
         numbers.iter().map(|n| self.address(*n))
@@ -107,15 +111,15 @@ impl StepGraph {
         found.into_iter().map(|n| self.address(n)).collect()
     }
 
-    /// Probes that run beside this step: it starts only after they have started, and they end only after it has
-    /// finished.
+    /// Probes that run beside this step: it starts only after they have started, and they end only
+    /// after it has finished.
     pub fn probes_beside(&self, address: &Address) -> impl Iterator<Item = &Address> {
         let probes = self.numbers.get(address).and_then(|n| self.beside.get(n));
         probes.into_iter().flatten().map(|n| self.address(*n))
     }
 
-    /// Steps that have not finished and whose dependencies all have, in topological order. By definition, so each
-    /// call costs the whole graph; a scheduler uses [`super::Frontier`].
+    /// Steps that have not finished and whose dependencies all have, in topological order. By
+    /// definition, so each call costs the whole graph; a scheduler uses [`super::Frontier`].
     pub fn ready(&self, finished: &BTreeSet<Address>) -> Vec<&Address> {
         let is_ready = |step: &&Step| {
             !finished.contains(&step.address)
@@ -188,7 +192,8 @@ pub(super) fn arrange<T>(items: &mut [T], mut order: Vec<u32>) {
     }
 }
 
-/// What sorted steps name, by number: pairs of a step and one that it names. All of a probe stand together.
+/// What sorted steps name, by number: pairs of a step and one that it names. All of a probe stand
+/// together.
 pub(super) struct Named {
     pub(super) depends_on: Vec<(u32, u32)>,
     pub(super) during: Vec<(u32, u32)>,
@@ -222,7 +227,8 @@ impl Named {
         Ok(named)
     }
 
-    /// The steps' numbers in topological order, the smallest number first among those that could come next.
+    /// The steps' numbers in topological order, the smallest number first among those that could
+    /// come next.
     pub(super) fn topological(&self, steps: &[Step]) -> Result<Vec<u32>, GraphError> {
         let Nodes { ends, waits_for } = Nodes::of(self, steps.len());
         let dependents = waits_for.reversed();
@@ -265,8 +271,8 @@ impl Named {
     }
 }
 
-/// Nodes as the order needs them. A probe is two: its start (the step's own number) and its end (a number past all
-/// steps), with the steps it runs beside in between.
+/// Nodes as the order needs them. A probe is two: its start (the step's own number) and its end (a
+/// number past all steps), with the steps it runs beside in between.
 struct Nodes {
     /// The step that each end belongs to, by number less the count of steps.
     ends: Vec<u32>,

@@ -1,4 +1,5 @@
-//! How much work and memory a plan's expressions may take. A plan is text from somewhere; evaluating it must end.
+//! How much work and memory a plan's expressions may take. A plan is text from somewhere;
+//! evaluating it must end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,8 +29,8 @@ pub(super) struct Budget {
     operations: Cell<u64>,
     bytes: Cell<u64>,
     reported: Cell<bool>,
-    /// Compiled once and shared: compiling costs a thousand times what matching does, and a copy of a compiled form
-    /// begins without the working memory of the first.
+    /// Compiled once and shared: compiling costs a thousand times what matching does, and a copy of
+    /// a compiled form begins without the working memory of the first.
     regexes: RefCell<HashMap<String, Rc<Regex>>>,
 }
 

@@ -1,4 +1,5 @@
-//! What a plan's text says, typed and validated. Steps are instantiated from it for the hops of a path.
+//! What a plan's text says, typed and validated. Steps are instantiated from it for the hops of a
+//! path.
 //!
 //! Must not: know the world. The same text and variables give the same configuration everywhere.
 
@@ -14,7 +15,8 @@ use crate::model::{Address, DatabaseSpec, FileDigest, ReleaseSpec};
 pub struct Inputs<'a> {
     /// Values of the plan's variables by name.
     pub variables: BTreeMap<String, VariableInput>,
-    /// Reads a file of the plan's folder for `file()`; the caller confines it and says what is wrong.
+    /// Reads a file of the plan's folder for `file()`; the caller confines it and says what is
+    /// wrong.
     pub files: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
     /// Whether every variable without a default must have a value. `validate` does without.
     pub require_variables: bool,
@@ -123,7 +125,8 @@ pub struct StepBlock {
     pub address: Address,
     /// The block's header.
     pub span: Span,
-    /// The `depends_on` attribute, where there is one: such a step takes no part in the order by phases.
+    /// The `depends_on` attribute, where there is one: such a step takes no part in the order by
+    /// phases.
     pub depends_on: Option<Span>,
     /// The `rollback` block's header, where there is one.
     pub rollback: Option<Span>,

@@ -1,8 +1,8 @@
 //! Source text → spanned tree → typed, validated configuration, with all errors at once.
 //!
-//! Reading order: `source`, `diagnostic`, `syntax` (text → tree), `value` and `eval` (tree → values), `schema` (what
-//! blocks there are), `load` (tree → [`Config`]), `instantiate` (`Config` and hops → steps), `residual` (what is left for
-//! apply).
+//! Reading order: `source`, `diagnostic`, `syntax` (text → tree), `value` and `eval` (tree →
+//! values), `schema` (what blocks there are), `load` (tree → [`Config`]), `instantiate` (`Config`
+//! and hops → steps), `residual` (what is left for apply).
 //!
 //! Must not: do I/O; the caller hands in sources, variables and files.
 

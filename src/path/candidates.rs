@@ -6,7 +6,8 @@ use semver::Version;
 
 use super::{Wanted, find};
 
-/// The ends of the path and its stops, as far as they are on offer. Where there is no path, its ends: planning says why.
+/// The ends of the path and its stops, as far as they are on offer. Where there is no path, its
+/// ends: planning says why.
 pub fn candidates(wanted: &Wanted<'_>) -> BTreeSet<Version> {
     let path = find(wanted).unwrap_or_default();
     let stops = path.stops.iter().map(|stop| &stop.version);
@@ -14,8 +15,8 @@ pub fn candidates(wanted: &Wanted<'_>) -> BTreeSet<Version> {
     stops.chain(ends).filter(|version| wanted.offered.contains(version)).cloned().collect()
 }
 
-/// The newest patch of every minor above what is installed, up to the target: for a path that counts by the app's version,
-/// which only the fetched charts tell.
+/// The newest patch of every minor above what is installed, up to the target: for a path that
+/// counts by the app's version, which only the fetched charts tell.
 pub fn newest_patches(
     installed: &Version,
     target: &Version,

@@ -1,5 +1,5 @@
-//! The changelog entries between two versions: what `releases.yaml` tells machines, with the text that `CHANGELOG.md` and Artifact
-//! Hub's annotation tell people.
+//! The changelog entries between two versions: what `releases.yaml` tells machines, with the text
+//! that `CHANGELOG.md` and Artifact Hub's annotation tell people.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ pub struct ChangelogEntry {
     pub machine_readable: bool,
 }
 
-/// The entries after `from` up to `to`, oldest first: of every release that `releases.yaml`, the changelogs of the charts or the
-/// chart source (`offered`) know. `charts` are those of the path.
+/// The entries after `from` up to `to`, oldest first: of every release that `releases.yaml`, the
+/// changelogs of the charts or the chart source (`offered`) know. `charts` are those of the path.
 pub fn entries(
     from: &Version,
     to: &Version,
@@ -114,7 +114,8 @@ fn human_entry(version: Version, changes: Vec<ReleaseChange>) -> ChangelogEntry 
     }
 }
 
-/// The sections of a changelog in the form of keepachangelog.com: `## [2.7.0] - 2026-05-04`, `### Added`, list items.
+/// The sections of a changelog in the form of keepachangelog.com: `## [2.7.0] - 2026-05-04`, `###
+/// Added`, list items.
 pub(super) fn sections(markdown: &str) -> BTreeMap<Version, Vec<ReleaseChange>> {
     let mut found: BTreeMap<Version, Vec<ReleaseChange>> = BTreeMap::new();
     let mut version: Option<Version> = None;
@@ -160,7 +161,8 @@ fn heading_version(heading: &str) -> Option<Version> {
     word.strip_prefix('v').unwrap_or(word).parse().ok()
 }
 
-/// `artifacthub.io/changes`: a list of strings, or of maps with `kind` and `description`. Anything else tells nothing.
+/// `artifacthub.io/changes`: a list of strings, or of maps with `kind` and `description`. Anything
+/// else tells nothing.
 pub(super) fn artifact_hub(annotation: &str) -> Vec<ReleaseChange> {
     #[derive(Deserialize)]
     #[serde(untagged)]

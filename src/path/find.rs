@@ -3,14 +3,16 @@
 //! The rules:
 //!
 //! - Within a minor: one hop, to the target.
-//! - To a later minor of the same major: through the newest patch of every minor between, one minor at a time.
-//! - To a later major: through the minors to the last minor before it, or directly from where the release says that it
-//!   can be reached (`upgrade_from`), then into the newest patch of the new major's first minor, and on.
+//! - To a later minor of the same major: through the newest patch of every minor between, one minor
+//!   at a time.
+//! - To a later major: through the minors to the last minor before it, or directly from where the
+//!   release says that it can be reached (`upgrade_from`), then into the newest patch of the new
+//!   major's first minor, and on.
 //! - A release that is marked `required_stop` is always a stop.
 //! - Pre-releases are never stops; they are ends only when named.
 //!
-//! A minor that neither the chart source nor `releases.yaml` knows does not exist. One that only `releases.yaml` knows is
-//! missing, and the path can't be gone.
+//! A minor that neither the chart source nor `releases.yaml` knows does not exist. One that only
+//! `releases.yaml` knows is missing, and the path can't be gone.
 
 use std::collections::BTreeSet;
 
@@ -105,7 +107,8 @@ pub fn find(wanted: &Wanted<'_>) -> Result<Path, PathError> {
     Ok(Path { hops, stops })
 }
 
-/// Versions that differ in build metadata alone have the same precedence; there is no way up between them.
+/// Versions that differ in build metadata alone have the same precedence; there is no way up
+/// between them.
 fn same_precedence(a: &Version, b: &Version) -> bool {
     a.cmp_precedence(b).is_eq()
 }
@@ -180,8 +183,8 @@ impl<'a> Known<'a> {
             .collect()
     }
 
-    /// Majors whose remaining minors need not be visited, because the next major can be reached from where the path
-    /// is when it enters them: only ever the installed one.
+    /// Majors whose remaining minors need not be visited, because the next major can be reached
+    /// from where the path is when it enters them: only ever the installed one.
     fn direct_major(&self) -> Vec<u64> {
         let Wanted { installed, target, .. } = self.wanted;
         let next = installed.major + 1;

@@ -1,5 +1,5 @@
-//! Upgrade guides: a path that crosses into a new major needs the guide read, and the digest of its text says which
-//! text that was.
+//! Upgrade guides: a path that crosses into a new major needs the guide read, and the digest of its
+//! text says which text that was.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,9 @@ impl Guides {
 
 /// Checks that every guide that the path needs is acknowledged, by the digest of what was read.
 ///
-/// A release that names a guide needs it acknowledged by every hop across it. A hop into a new major needs one even where
-/// nothing ships a guide: there is always something to read before a major.
+/// A release that names a guide needs it acknowledged by every hop across it. A hop into a new
+/// major needs one even where nothing ships a guide: there is always something to read before a
+/// major.
 ///
 /// # Errors
 /// The first guide that is not acknowledged, or that changed since it was read.

@@ -1,6 +1,8 @@
-//! The SemVer path from the installed version to the target: hops, and the changelog entries between.
+//! The SemVer path from the installed version to the target: hops, and the changelog entries
+//! between.
 //!
-//! Reading order: `releases` (what `releases.yaml` says), `find` (the path), `candidates` (whose charts it needs), `changelog` (the entries), `guide`.
+//! Reading order: `releases` (what `releases.yaml` says), `find` (the path), `candidates` (whose
+//! charts it needs), `changelog` (the entries), `guide`.
 //!
 //! Must not: do I/O.
 

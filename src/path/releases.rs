@@ -1,7 +1,8 @@
 //! `releases.yaml`: what a chart tells machines about its releases.
 //!
-//! Format 1 is a map with `format: 1` and `releases`, a list of entries; see [`ReleaseEntry`] for their fields. Fields that
-//! are not known are ignored, so that a chart may say more to a later orthid.
+//! Format 1 is a map with `format: 1` and `releases`, a list of entries; see [`ReleaseEntry`] for
+//! their fields. Fields that are not known are ignored, so that a chart may say more to a later
+//! orthid.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ pub struct ReleaseEntry {
     /// Name of the upgrade guide that must be read before crossing into this release.
     #[serde(default)]
     pub guide: Option<String>,
-    /// Versions from which a major release can be reached, where that is not only the last minor before it.
+    /// Versions from which a major release can be reached, where that is not only the last minor
+    /// before it.
     #[serde(default)]
     pub upgrade_from: Option<VersionReq>,
     #[serde(default)]
@@ -139,8 +141,8 @@ impl Releases {
         Ok(Releases { by_version })
     }
 
-    /// What is told of releases: by the text that a plan names in place of the charts', or by the target's chart, completed
-    /// from the others, the newest first.
+    /// What is told of releases: by the text that a plan names in place of the charts', or by the
+    /// target's chart, completed from the others, the newest first.
     ///
     /// # Errors
     /// Which text can't be read, and why.
@@ -162,7 +164,8 @@ impl Releases {
         Ok(all)
     }
 
-    /// Adds what another chart tells of releases that this one does not know: the newer chart has the last word.
+    /// Adds what another chart tells of releases that this one does not know: the newer chart has
+    /// the last word.
     pub fn complete_from(&mut self, older: Releases) {
         for (version, entry) in older.by_version {
             self.by_version.entry(version).or_insert(entry);

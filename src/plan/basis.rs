@@ -63,7 +63,8 @@ impl Found {
             self.informational("migrations.pending", migrations.pending.join(", "));
         }
         for stop in stops {
-            // Stops count by the app's version in some plans: then every chart of that app version is meant.
+            // Stops count by the app's version in some plans: then every chart of that app version
+            // is meant.
             let charts = release.charts.values().filter(|chart| {
                 chart.version == *stop || app_version(chart).as_ref() == Some(stop)
             });

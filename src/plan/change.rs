@@ -1,4 +1,5 @@
-//! What an upgrade changes in the cluster, as the plan keeps it. Secrets are gone: a sensitive change has no values.
+//! What an upgrade changes in the cluster, as the plan keeps it. Secrets are gone: a sensitive
+//! change has no values.
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,8 @@ pub struct HopDiff {
     pub unchanged: usize,
 }
 
-/// Identifies an object of a manifest. The API version is not part of it: Helm upgrades `apps/v1beta1` to `apps/v1` in place.
+/// Identifies an object of a manifest. The API version is not part of it: Helm upgrades
+/// `apps/v1beta1` to `apps/v1` in place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
@@ -118,7 +120,8 @@ pub struct ValuesDiff {
     pub renamed: Vec<(String, String)>,
     /// Values that are set and that the new chart does not know.
     pub orphaned: Vec<String>,
-    /// Other values policies that render something else: policy's name and count of differing objects.
+    /// Other values policies that render something else: policy's name and count of differing
+    /// objects.
     pub other_policies: Vec<(String, usize)>,
     /// The version whose chart this speaks of.
     pub chart: Option<Version>,

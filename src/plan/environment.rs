@@ -1,5 +1,5 @@
-//! The environment variables that a plan reads: those that are missing are found before anything happens, and the values
-//! of all are secrets.
+//! The environment variables that a plan reads: those that are missing are found before anything
+//! happens, and the values of all are secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,8 +82,8 @@ fn collect(value: &Value, reader: &str, found: &mut BTreeMap<String, BTreeSet<St
     });
 }
 
-/// Residual expressions anywhere in a value. Every type of the plan is plain data, so the walk misses none, not even in
-/// a field that is added later.
+/// Residual expressions anywhere in a value. Every type of the plan is plain data, so the walk
+/// misses none, not even in a field that is added later.
 fn residuals(value: &Value, take: &mut dyn FnMut(Residual)) {
     match value {
         Value::Object(map) => {

@@ -7,7 +7,8 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use crate::lang::{Config, Diagnostics, Span};
 use crate::path::PathError;
 
-/// Why there is no plan. A plan that must not be applied is a plan all the same: its findings say so.
+/// Why there is no plan. A plan that must not be applied is a plan all the same: its findings say
+/// so.
 #[derive(Debug)]
 pub enum PlanError {
     /// The file's text is wrong.

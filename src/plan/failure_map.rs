@@ -1,10 +1,12 @@
 //! The failure map: for every step, what a failure of it leads to.
 //!
-//! A step that fails ends its hop: what happened in that hop is unwound, in reverse order. What happened is every step that
-//! does not wait for the failed one, itself included, because steps beside it may have gone ahead.
+//! A step that fails ends its hop: what happened in that hop is unwound, in reverse order. What
+//! happened is every step that does not wait for the failed one, itself included, because steps
+//! beside it may have gone ahead.
 //!
-//! Exact where steps with an effect are few, as in any upgrade. In a runbook of very many, steps beside the failed one are
-//! taken in the order of the plan, and long lists are cut, so that the cost stays linear.
+//! Exact where steps with an effect are few, as in any upgrade. In a runbook of very many, steps
+//! beside the failed one are taken in the order of the plan, and long lists are cut, so that the
+//! cost stays linear.
 
 use std::collections::HashMap;
 
@@ -214,7 +216,8 @@ fn cut(list: &mut Vec<String>) {
     }
 }
 
-/// Whether the step leaves something that unwinding has to deal with. A migration that has nothing to apply does not.
+/// Whether the step leaves something that unwinding has to deal with. A migration that has nothing
+/// to apply does not.
 fn has_effect(step: &Step, changes: &[SchemaChange]) -> bool {
     let change = match step.kind().traits().way_back {
         WayBack::Restore => step.hop.and_then(|hop| changes.get(hop)),

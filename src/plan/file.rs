@@ -1,7 +1,8 @@
 //! The saved plan: one file of canonical JSON that applies what was reviewed, and nothing else.
 //!
-//! The file is `{"format_version":1,"digest":"…","content":{…}}` with sorted keys and a line end. Reading it back must give the
-//! same bytes, so that no change of a file, however small, goes unseen.
+//! The file is `{"format_version":1,"digest":"…","content":{…}}` with sorted keys and a line end.
+//! Reading it back must give the same bytes, so that no change of a file, however small, goes
+//! unseen.
 //!
 //! Must not: touch a disk.
 
@@ -141,7 +142,8 @@ impl SavedPlan {
         let tampered = |reason: &str| SavedPlanError::Tampered(reason.to_owned());
         let claimed =
             document.get("digest").and_then(serde_json::Value::as_str).unwrap_or_default();
-        // The content's own bytes are hashed, not what a parser made of them: a number may be written in many ways.
+        // The content's own bytes are hashed, not what a parser made of them: a number may be
+        // written in many ways.
         let Some(content) = unframed(claimed, bytes) else {
             return Err(tampered("its bytes are not those that were written"));
         };

@@ -1,4 +1,5 @@
-//! Migrations: which are pending, how they are run, and whether the app of before runs on the schema of after.
+//! Migrations: which are pending, how they are run, and whether the app of before runs on the
+//! schema of after.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +77,8 @@ fn untold_migration(name: &str) -> PendingMigration {
     }
 }
 
-/// A release's word on one migration weighs less than its schema range, and doubt weighs more than either.
+/// A release's word on one migration weighs less than its schema range, and doubt weighs more than
+/// either.
 fn compatibility(
     situation: &Situation<'_>,
     hop: &Hop,
@@ -111,7 +113,8 @@ fn compatibility(
     }
 }
 
-/// Fills in what the file leaves to the planner: how migrations are run, which are expected, whether they break.
+/// Fills in what the file leaves to the planner: how migrations are run, which are expected,
+/// whether they break.
 pub fn resolve(
     steps: &mut [Step],
     situation: &Situation<'_>,
@@ -157,7 +160,8 @@ pub fn resolve(
     }
 }
 
-/// Exec where the running image lists everything that the hop brings; a Job of the target's image where it does not.
+/// Exec where the running image lists everything that the hop brings; a Job of the target's image
+/// where it does not.
 fn way(wish: MigrateVia, change: &SchemaChange, status: Option<&MigrationFacts>) -> MigrateVia {
     match wish {
         MigrateVia::Job | MigrateVia::Exec => wish,

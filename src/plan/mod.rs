@@ -1,8 +1,9 @@
 //! The planner: configuration and facts in, plan out. Pure.
 //!
-//! Must not: do I/O, read a clock or the environment. Reading order: the [`Plan`] itself, then `planner` (how it is made),
-//! the checks, the rollback edges and the failure map, the diff, the saved file and the renderings. A plan, its
-//! file format and its renderings are three things: everything that prints takes the same value.
+//! Must not: do I/O, read a clock or the environment. Reading order: the [`Plan`] itself, then
+//! `planner` (how it is made), the checks, the rollback edges and the failure map, the diff, the
+//! saved file and the renderings. A plan, its file format and its renderings are three things:
+//! everything that prints takes the same value.
 
 mod basis;
 mod change;
@@ -45,7 +46,8 @@ pub use planner::plan;
 pub use stored::StoredPlan;
 pub use versions::{Offer, Reach, Versions, versions};
 
-/// What will be done, reviewed and approved as a whole. The run is built from this and nothing else.
+/// What will be done, reviewed and approved as a whole. The run is built from this and nothing
+/// else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {

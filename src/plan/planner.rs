@@ -1,5 +1,5 @@
-//! How a plan is made: the path, the steps of every hop, what is left to the planner filled in, and everything that a
-//! reviewer asks about it.
+//! How a plan is made: the path, the steps of every hop, what is left to the planner filled in, and
+//! everything that a reviewer asks about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,8 @@ use crate::path::{self, Guides, PathError, Releases};
 /// Makes the plan.
 ///
 /// # Errors
-/// The file is wrong, or what is installed or on offer is not what it was written for. A plan that must not be applied is not
-/// an error: its findings say so.
+/// The file is wrong, or what is installed or on offer is not what it was written for. A plan that
+/// must not be applied is not an error: its findings say so.
 pub fn plan(config: &Config, facts: &Facts) -> Result<Plan, PlanError> {
     let wanted = wanted(config, facts)?;
     if wanted.upgrade.is_some() && wanted.path.hops.is_empty() {

@@ -1,9 +1,9 @@
 //! Rollback edges: what the file asks for, held against what can be proved.
 //!
-//! The unit of unwinding is the hop: a hop that has ended is a release that serves, and a failure of a later hop returns
-//! to it. An edge of a roll is promised where the app of the hop's start is proved to run on the schema of its end, or where
-//! a migration's edge restores the schema. An edge of a migration that the old app runs on is not needed: the database
-//! stays, and no write is lost.
+//! The unit of unwinding is the hop: a hop that has ended is a release that serves, and a failure
+//! of a later hop returns to it. An edge of a roll is promised where the app of the hop's start is
+//! proved to run on the schema of its end, or where a migration's edge restores the schema. An edge
+//! of a migration that the old app runs on is not needed: the database stays, and no write is lost.
 
 use super::Level;
 use super::checks::{Check, Report};
@@ -164,7 +164,8 @@ fn missing_edge(step: &Step, report: &mut Report) {
     }
 }
 
-/// Helm's own rollback knows nothing of the schema: it would bring back an app that can't run on it.
+/// Helm's own rollback knows nothing of the schema: it would bring back an app that can't run on
+/// it.
 fn atomic_rolls(steps: &[Step], changes: &[SchemaChange], report: &mut Report) {
     report.checked(Check::RollbackProved);
     for step in steps {
@@ -185,8 +186,8 @@ fn atomic_rolls(steps: &[Step], changes: &[SchemaChange], report: &mut Report) {
     }
 }
 
-/// The first migration that can't be taken back: the old app does not run on its schema, as far as is known, and no backup is
-/// restored.
+/// The first migration that can't be taken back: the old app does not run on its schema, as far as
+/// is known, and no backup is restored.
 pub fn point_of_no_return(steps: &[Step], changes: &[SchemaChange]) -> Option<PointOfNoReturn> {
     steps.iter().find_map(|step| {
         let StepSpec::Migrate(_) = &step.spec else { return None };

@@ -1,6 +1,7 @@
 //! What is wanted and what was found, joined: everything that planning looks at, read once.
 //!
-//! Must not: judge. A chart that is missing or does not render is a problem kept here for a check to tell.
+//! Must not: judge. A chart that is missing or does not render is a problem kept here for a check
+//! to tell.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,8 @@
-//! A run's plan as a state store keeps it: opened only for the digest that the run was created with.
+//! A run's plan as a state store keeps it: opened only for the digest that the run was created
+//! with.
 //!
-//! Must not: hand out bytes, or a plan that was not compared. Whoever can write to the store can write another plan.
+//! Must not: hand out bytes, or a plan that was not compared. Whoever can write to the store can
+//! write another plan.
 
 use std::fmt;
 
@@ -18,7 +20,8 @@ impl StoredPlan {
     /// The plan, if it is the one of this digest.
     ///
     /// # Errors
-    /// As [`SavedPlan::parse`], and [`SavedPlanError::Swapped`] where a whole plan stands there that is another one.
+    /// As [`SavedPlan::parse`], and [`SavedPlanError::Swapped`] where a whole plan stands there
+    /// that is another one.
     pub fn open(&self, digest: &str) -> Result<SavedPlan, SavedPlanError> {
         let saved = SavedPlan::parse(&self.0)?;
         if saved.digest != digest {

@@ -152,7 +152,8 @@ fn every_fact_that_a_plan_rests_on_is_compared() {
     assert_eq!(stale(&|f| f.observed_at = "2026-12-24T00:00:00Z".into()), "");
 }
 
-/// Manifests and values full of secrets, redacted as observing does, with another secret on the other side.
+/// Manifests and values full of secrets, redacted as observing does, with another secret on the
+/// other side.
 fn facts_with_secrets() -> Facts {
     use crate::text::secret::{self, Redactor};
     let redactor = Redactor::default();

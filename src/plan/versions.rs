@@ -1,4 +1,5 @@
-//! The versions that the chart source offers, and how each is reached from the one that is installed.
+//! The versions that the chart source offers, and how each is reached from the one that is
+//! installed.
 
 use semver::Version;
 use serde::Serialize;

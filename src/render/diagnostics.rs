@@ -1,4 +1,5 @@
-//! Diagnostics for programs: JSON in the shape of `terraform validate -json`, and SARIF 2.1.0 for code hosts.
+//! Diagnostics for programs: JSON in the shape of `terraform validate -json`, and SARIF 2.1.0 for
+//! code hosts.
 //!
 //! People get [`Diagnostics::render`]. The formats are stable: fields are only ever added.
 

@@ -83,7 +83,8 @@ pub(crate) fn json_head() -> String {
     format!("{head}\n")
 }
 
-/// The machine-readable form of a record: `type` first, then where and when, then the event's own fields.
+/// The machine-readable form of a record: `type` first, then where and when, then the event's own
+/// fields.
 pub(crate) fn json_line(record: &Record) -> serde_json::Value {
     let Record { run, seq, epoch, at, event, previous: _ } = record;
     let mut line = serde_json::to_value(event).expect("an event is plain data");

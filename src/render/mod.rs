@@ -1,6 +1,8 @@
-//! All that a person or a machine reads of plans, runs, graphs and diagnostics. Pure: values in, text out.
+//! All that a person or a machine reads of plans, runs, graphs and diagnostics. Pure: values in,
+//! text out.
 //!
-//! Must not: print, decide, or look anything up. Everything that shows the same value takes its words from here.
+//! Must not: print, decide, or look anything up. Everything that shows the same value takes its
+//! words from here.
 
 pub mod diagnostics;
 pub(crate) mod escape;

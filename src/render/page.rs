@@ -61,8 +61,8 @@ impl Page {
         self.row(&title);
     }
 
-    /// Text that wraps at the width, its first line after `lead` and the others below it. `lead_width` is what the lead takes
-    /// on the screen.
+    /// Text that wraps at the width, its first line after `lead` and the others below it.
+    /// `lead_width` is what the lead takes on the screen.
     pub fn wrapped(&mut self, lead: &str, lead_width: usize, text: &str, ink: Option<Ink>) {
         let room = self.style.width.saturating_sub(lead_width).max(24);
         for (index, part) in wrap(text, room).iter().enumerate() {

@@ -1,4 +1,5 @@
-//! How anything is said: characters that are safe to print, durations, sizes, wrapped lines, suggestions; secrets taken out.
+//! How anything is said: characters that are safe to print, durations, sizes, wrapped lines,
+//! suggestions; secrets taken out.
 //!
 //! Must not: know what the text is about, or use another module of this crate.
 

@@ -1,4 +1,5 @@
-//! The one filter for characters that drive a terminal, hide, or change the order in which text is read.
+//! The one filter for characters that drive a terminal, hide, or change the order in which text is
+//! read.
 
 /// Whether a terminal or a browser does something else with this character than show it.
 pub fn is_unsafe(c: char) -> bool {
@@ -31,8 +32,8 @@ pub fn line(text: &str) -> String {
     escaped(text).replace('\n', " ")
 }
 
-/// Text of the same length in bytes, so that offsets into it stay right, in which unsafe characters are replaced. Line
-/// ends and tabs stay.
+/// Text of the same length in bytes, so that offsets into it stay right, in which unsafe characters
+/// are replaced. Line ends and tabs stay.
 pub fn masked(text: &str) -> String {
     text.chars().map(mask).collect()
 }

@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Breaks at spaces. A word that is too long stays whole, because addresses and paths are copied. Width in columns.
+/// Breaks at spaces. A word that is too long stays whole, because addresses and paths are copied.
+/// Width in columns.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {

@@ -44,7 +44,8 @@ pub struct Args {
     #[command(flatten)]
     confirm: ConfirmArgs,
 
-    /// Accept that past the plan's point of no return going back loses data: the plan's digest, or the beginning of it
+    /// Accept that past the plan's point of no return going back loses data: the plan's digest, or
+    /// the beginning of it
     #[arg(long, value_name = "DIGEST")]
     accept_point_of_no_return: Option<String>,
 

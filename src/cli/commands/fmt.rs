@@ -171,7 +171,8 @@ fn files(targets: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>, CommandEr
     Ok(found)
 }
 
-/// What a folder holds that concerns us, in order: `.hcl` files and folders, without hidden ones and links.
+/// What a folder holds that concerns us, in order: `.hcl` files and folders, without hidden ones
+/// and links.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let failed = |error| CommandError::io("list", folder, &error);
     let mut paths = Vec::new();

@@ -1,7 +1,8 @@
 //! `orthid init`: a first plan, from the release that is installed.
 //!
-//! What can be seen is filled in; what can't (how the app migrates, where it answers) is filled in as OrthID has it and
-//! marked with a comment. The text is read and laid out again before it is written, so that it is always a valid plan.
+//! What can be seen is filled in; what can't (how the app migrates, where it answers) is filled in
+//! as OrthID has it and marked with a comment. The text is read and laid out again before it is
+//! written, so that it is always a valid plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! One file a command.
 //!
-//! Each has an `Args` (what clap parsed) and resolves it into what the command works on before it does anything. A new
-//! command is a file with `Args` and `run`, a variant of [`Command`] and its line in [`dispatch`].
+//! Each has an `Args` (what clap parsed) and resolves it into what the command works on before it
+//! does anything. A new command is a file with `Args` and `run`, a variant of [`Command`] and its
+//! line in [`dispatch`].
 
 pub mod apply;
 pub mod approve;

@@ -1,4 +1,5 @@
-//! `orthid rehearse`: the real executor on a plan in a simulated world: what becomes of it, whatever goes wrong.
+//! `orthid rehearse`: the real executor on a plan in a simulated world: what becomes of it,
+//! whatever goes wrong.
 
 use std::path::PathBuf;
 use std::sync::Arc;

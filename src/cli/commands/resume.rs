@@ -34,7 +34,8 @@ pub struct Args {
     #[arg(long)]
     explain: bool,
 
-    /// You looked, and this step's effect (or the undo that is under way) is there; may be given again
+    /// You looked, and this step's effect (or the undo that is under way) is there; may be given
+    /// again
     #[arg(long, value_name = "STEP")]
     happened: Vec<Address>,
 

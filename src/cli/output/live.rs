@@ -1,4 +1,5 @@
-//! A run as it happens: on a terminal with moving progress, on a pipe as plain lines, or as JSON lines on stdout.
+//! A run as it happens: on a terminal with moving progress, on a pipe as plain lines, or as JSON
+//! lines on stdout.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

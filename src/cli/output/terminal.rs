@@ -1,4 +1,5 @@
-//! Where output goes: results to stdout, everything else to stderr, colour only where a person is looking.
+//! Where output goes: results to stdout, everything else to stderr, colour only where a person is
+//! looking.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -24,7 +25,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// `NO_COLOR` (no-color.org), `TERM=dumb`, `--no-color` and anything that is not a terminal turn colour off.
+    /// `NO_COLOR` (no-color.org), `TERM=dumb`, `--no-color` and anything that is not a terminal
+    /// turn colour off.
     pub fn detect(no_color: bool, env: &dyn Fn(&str) -> Option<String>) -> Terminal {
         let plain = no_color
             || env("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -50,8 +52,8 @@ impl Terminal {
 /// The secrets that this process' output must not hold.
 static SECRETS: OnceLock<Redactor> = OnceLock::new();
 
-/// Keeps the secrets that this redactor knows, now or later, out of everything that is printed. Whoever made the text
-/// took them out before: this is for what nobody thought of.
+/// Keeps the secrets that this redactor knows, now or later, out of everything that is printed.
+/// Whoever made the text took them out before: this is for what nobody thought of.
 pub fn guard(redactor: &Redactor) {
     // The first one stays: a process has one command line.
     let _ = SECRETS.set(redactor.clone());
@@ -61,7 +63,8 @@ fn guarded(text: &str) -> String {
     SECRETS.get().map_or_else(|| text.to_owned(), |redactor| redactor.without_secrets(text))
 }
 
-/// Writes a result to stdout. A reader that went away (`orthid graph | head`) is not an error: it has what it wanted.
+/// Writes a result to stdout. A reader that went away (`orthid graph | head`) is not an error: it
+/// has what it wanted.
 pub fn result(text: &str) -> io::Result<()> {
     to(io::stdout().lock(), guarded(text).as_bytes())
 }
@@ -71,8 +74,8 @@ pub fn result_bytes(bytes: &[u8]) -> io::Result<()> {
     to(io::stdout().lock(), bytes)
 }
 
-/// Tells the person something that is not the result: goes to stderr, with a line end. A closed stderr is ignored,
-/// because there is nowhere left to complain.
+/// Tells the person something that is not the result: goes to stderr, with a line end. A closed
+/// stderr is ignored, because there is nowhere left to complain.
 pub fn note(text: &str) {
     let mut line = guarded(text);
     if !line.ends_with('\n') {

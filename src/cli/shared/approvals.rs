@@ -1,4 +1,5 @@
-//! Approvals that a run is given: in files, by name, or at a prompt. Shared by `apply` and `resume`.
+//! Approvals that a run is given: in files, by name, or at a prompt. Shared by `apply` and
+//! `resume`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

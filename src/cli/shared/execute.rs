@@ -1,4 +1,5 @@
-//! Carrying a run out from the command line: signals, live display, outcome → exit code. Shared by `apply` and `resume`.
+//! Carrying a run out from the command line: signals, live display, outcome → exit code. Shared by
+//! `apply` and `resume`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -141,7 +142,8 @@ async fn watched(
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
     let mut live =
         Live::new(Mode::choose(args.watch.json, args.watch.quiet, cx.terminal), expected);
-    // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
+    // A task of the runtime, so that the run and its steps wake each other without a detour through
+    // this thread.
     let (deps, job) = (deps.clone(), job.clone());
     let mut work = tokio::spawn(async move {
         match opening {
@@ -229,7 +231,8 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
     })
 }
 
-/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the first.
+/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the
+/// first.
 fn watch_signals(control: Control) -> Result<impl Future<Output = ()>, CommandError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

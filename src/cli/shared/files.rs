@@ -1,7 +1,7 @@
 //! The files of a plan.
 //!
-//! A folder's `*.hcl` files are one plan, merged; files named `*.vars.hcl` hold values for `--var-file` and are left
-//! out. Every read is bounded and of a regular file.
+//! A folder's `*.hcl` files are one plan, merged; files named `*.vars.hcl` hold values for
+//! `--var-file` and are left out. Every read is bounded and of a regular file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,8 +10,8 @@ const RUNS: usize = 10;
 /// Among how many runs of all subjects these are looked for.
 const LISTED: u32 = 100;
 
-/// Tells a plan what its steps, and undoing them, took before. A run that can't be read tells nothing here; whoever asks
-/// for it by name is told why.
+/// Tells a plan what its steps, and undoing them, took before. A run that can't be read tells
+/// nothing here; whoever asks for it by name is told why.
 pub async fn expect(state: &State, plan: &mut Plan) {
     let subject = plan.subject();
     let runs = state.store.runs(LISTED).await.unwrap_or_default();

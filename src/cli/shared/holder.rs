@@ -19,7 +19,8 @@ pub fn holder(environment: &Environment) -> Holder {
     Holder { who: format!("{user}@{}", machine.trim()), pid: std::process::id() }
 }
 
-/// A lease whose holder was a process of this machine that is gone protects nobody: there is no need to wait for its end.
+/// A lease whose holder was a process of this machine that is gone protects nobody: there is no
+/// need to wait for its end.
 pub async fn end_dead_lease(
     state: &State,
     subject: &str,

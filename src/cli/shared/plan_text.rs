@@ -1,4 +1,5 @@
-//! A plan as commands work on it: its files, the values of its variables, and what the language makes of them.
+//! A plan as commands work on it: its files, the values of its variables, and what the language
+//! makes of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ pub struct PlanText {
 }
 
 impl PlanText {
-    /// Reads the files that the arguments name. Of two values for a variable, `-var` wins over `-var-file` and that
-    /// over the environment.
+    /// Reads the files that the arguments name. Of two values for a variable, `-var` wins over
+    /// `-var-file` and that over the environment.
     pub fn read(args: &SourceArgs) -> Result<PlanText, CommandError> {
         let PlanFiles { base, name: _, files } = PlanFiles::read(&args.file)?;
         let mut sources = Vec::with_capacity(files.len());

@@ -21,7 +21,8 @@ pub struct Made {
     pub base: PathBuf,
 }
 
-/// Loads the file, observes the world where no recording was given, and plans. Earlier runs only tell how long it may take.
+/// Loads the file, observes the world where no recording was given, and plans. Earlier runs only
+/// tell how long it may take.
 pub async fn make(
     source: &SourceArgs,
     facts: Option<Facts>,

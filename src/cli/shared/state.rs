@@ -20,7 +20,8 @@ const LISTED_RUNS: u32 = 1_000;
 /// `--state`, shared by every command that reads or writes runs.
 #[derive(clap::Args, Clone, Debug)]
 pub struct StateArgs {
-    /// State store: sqlite:PATH or postgres://… (default: .orthid/state.db in the working directory)
+    /// State store: sqlite:PATH or postgres://… (default: .orthid/state.db in the working
+    /// directory)
     #[arg(long, env = "ORTHID_STATE", value_name = "URL", hide_env_values = true)]
     pub state: Option<String>,
 }
@@ -50,7 +51,8 @@ impl StateArgs {
         Ok(State { store: store::open(&url).await.map_err(store_error)?, folder })
     }
 
-    /// Opens a store for what is nice to know. One that is not there, or not to be reached, is none.
+    /// Opens a store for what is nice to know. One that is not there, or not to be reached, is
+    /// none.
     pub async fn open_if_there(&self) -> Option<State> {
         self.open_existing().await.ok()
     }
@@ -97,7 +99,8 @@ impl State {
         self.folder.join("runs").join(&run.0)
     }
 
-    /// The run that was asked for, by its id or the beginning of it; the newest where none was named.
+    /// The run that was asked for, by its id or the beginning of it; the newest where none was
+    /// named.
     pub async fn find_run(&self, wanted: Option<&str>) -> Result<RunSummary, CommandError> {
         let runs = self.store.runs(LISTED_RUNS).await.map_err(store_error)?;
         let Some(wanted) = wanted else {

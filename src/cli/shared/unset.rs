@@ -4,8 +4,8 @@ use crate::cli::shared::error::CommandError;
 use crate::plan::Plan;
 use crate::world::Environment;
 
-/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade back. `counts` tells
-/// the readers that matter: steps, `database.NAME`, `release`.
+/// A variable that a later step reads and nobody set would fail that step, and roll a good upgrade
+/// back. `counts` tells the readers that matter: steps, `database.NAME`, `release`.
 pub fn refuse_unset(
     plan: &Plan,
     environment: &Environment,

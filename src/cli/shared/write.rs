@@ -26,7 +26,8 @@ impl Readers {
     }
 }
 
-/// Writes under a temporary name and renames. Links are followed; pipes and devices are written to as they are.
+/// Writes under a temporary name and renames. Links are followed; pipes and devices are written to
+/// as they are.
 pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CommandError> {
     replace(path, bytes, readers).map_err(|error| CommandError::io("write", path, &error))
 }

@@ -1,4 +1,5 @@
-//! A body against its schema: what is unknown, missing, given twice or labelled wrongly. Looks at names only.
+//! A body against its schema: what is unknown, missing, given twice or labelled wrongly. Looks at
+//! names only.
 
 use foldhash::{HashMap, HashMapExt as _};
 

@@ -7,7 +7,8 @@ use crate::lang::syntax::{Expr, Name};
 use crate::lang::{Diagnostic, Span, functions};
 use crate::model::{Address, StepKind};
 
-/// Reports names that stand for nothing. What depends on where the expression stands is left to its evaluation.
+/// Reports names that stand for nothing. What depends on where the expression stands is left to its
+/// evaluation.
 pub(super) fn check(expr: &Expr, plan: &PlanScope, report: &mut impl FnMut(Diagnostic)) {
     let found = names::of(expr);
     for (name, span) in &found.calls {

@@ -1,4 +1,5 @@
-//! What every step takes: `depends_on`, `when`, `timeout`, `retry`, `on_failure`, `description`, `rollback`.
+//! What every step takes: `depends_on`, `when`, `timeout`, `retry`, `on_failure`, `description`,
+//! `rollback`.
 
 use crate::lang::Value;
 use crate::lang::decode::{Reader, attribute, block};

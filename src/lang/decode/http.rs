@@ -42,7 +42,8 @@ impl Reader<'_, '_> {
         request
     }
 
-    /// Runs `read` with these captured values in scope. The set outlives the read, and nothing else.
+    /// Runs `read` with these captured values in scope. The set outlives the read, and nothing
+    /// else.
     fn with_captures<T>(
         &mut self,
         captured: &BTreeSet<String>,

@@ -1,5 +1,5 @@
-//! Attributes and blocks → the types of the model. Every attribute is read before any failure ends the block, so that
-//! all of its errors are found.
+//! Attributes and blocks → the types of the model. Every attribute is read before any failure ends
+//! the block, so that all of its errors are found.
 
 mod common;
 mod http;
@@ -292,7 +292,8 @@ impl<'e, 'a> Reader<'e, 'a> {
         Ok(list)
     }
 
-    /// Fails where a text of attribute `name` is not what the engine can watch and scale: a DaemonSet is not.
+    /// Fails where a text of attribute `name` is not what the engine can watch and scale: a
+    /// DaemonSet is not.
     pub fn workload(&mut self, body: &Body, name: &str, text: &str) -> Eval<()> {
         const KINDS: [&str; 2] = ["deployment", "statefulset"];
         let parts = text.split_once('/');

@@ -3,8 +3,8 @@
 use crate::lang::diagnostic::shown;
 use crate::lang::{Code, Diagnostic};
 
-/// Whether a path leads out of the folder that it is relative to. Symbolic links are the caller's to
-/// check.
+/// Whether a path leads out of the folder that it is relative to. Symbolic links are the caller's
+/// to check.
 pub(in crate::lang) fn outside(path: &str) -> bool {
     let path = path.replace('\\', "/");
     path.starts_with('/')

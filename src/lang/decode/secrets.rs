@@ -31,7 +31,8 @@ impl Reader<'_, '_> {
         )
     }
 
-    /// Refuses variables of a command whose names are a secret's and whose values stand in the plan.
+    /// Refuses variables of a command whose names are a secret's and whose values stand in the
+    /// plan.
     pub(super) fn no_secret_variables(
         &mut self,
         body: &Body,

@@ -1,5 +1,5 @@
-//! The blocks of a file that are not steps: `upgrade`, `release`, `database`, `changelog`, `policy`,
-//! `redact`.
+//! The blocks of a file that are not steps: `upgrade`, `release`, `database`, `changelog`,
+//! `policy`, `redact`.
 
 use std::collections::BTreeMap;
 
@@ -262,7 +262,8 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Whether there is literal text where a URL has its password. What comes from `${…}` is not literal.
+/// Whether there is literal text where a URL has its password. What comes from `${…}` is not
+/// literal.
 fn has_password(text: &str) -> bool {
     if text.to_ascii_lowercase().contains("password=") {
         return !text.to_ascii_lowercase().contains("password=${");

@@ -1,6 +1,7 @@
 //! The stable codes of everything that can be wrong with a plan's text.
 //!
-//! Must not: change a string that was released; each is a page of the book and may stand in someone's CI.
+//! Must not: change a string that was released; each is a page of the book and may stand in
+//! someone's CI.
 
 use std::fmt;
 

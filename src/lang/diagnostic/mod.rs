@@ -16,7 +16,8 @@ use crate::text::safe::shortened;
 
 pub use code::Code;
 
-/// More than this many are counted, not kept: nobody reads the hundredth, and hostile input makes millions.
+/// More than this many are counted, not kept: nobody reads the hundredth, and hostile input makes
+/// millions.
 pub const MAX_DIAGNOSTICS: usize = 100;
 
 /// The longest message; names in messages come from the input and may be megabytes.
@@ -35,7 +36,8 @@ pub struct Label {
     pub text: String,
 }
 
-/// One thing that is wrong. The first label is the place where it is wrong; others show what it collides with.
+/// One thing that is wrong. The first label is the place where it is wrong; others show what it
+/// collides with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     pub code: Code,
@@ -97,7 +99,8 @@ impl Diagnostic {
     }
 }
 
-/// Everything that is wrong, with the sources that the places are in. Sorted by file and offset when read.
+/// Everything that is wrong, with the sources that the places are in. Sorted by file and offset
+/// when read.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     sources: Sources,

@@ -1,5 +1,5 @@
-//! The language as a JSON Schema, for editors and for programs that write plans: the structure of HCL's JSON form, in
-//! which a block is an object under its kind and its labels.
+//! The language as a JSON Schema, for editors and for programs that write plans: the structure of
+//! HCL's JSON form, in which a block is an object under its kind and its labels.
 //!
 //! Must not: know more of the language than [`schema`](crate::lang::schema) says.
 
@@ -71,7 +71,8 @@ fn block(schema: &BlockSchema) -> Map<String, Value> {
     out
 }
 
-/// A block as it stands under its kind: by label where it has one, in a list where there may be several of the same.
+/// A block as it stands under its kind: by label where it has one, in a list where there may be
+/// several of the same.
 fn labelled(schema: &BlockSchema) -> Value {
     let body = Value::Object(block(schema));
     let repeated = |body: Value| json!({ "oneOf": [body, { "type": "array", "items": body }] });

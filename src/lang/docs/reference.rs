@@ -1,5 +1,5 @@
-//! The reference of blocks and attributes, as the book prints it: made from [`schema`](crate::lang::schema), so that it can't
-//! say anything else.
+//! The reference of blocks and attributes, as the book prints it: made from
+//! [`schema`](crate::lang::schema), so that it can't say anything else.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! What is left of an expression when a part of it is not known yet: HCL source, with what is known as literals.
+//! What is left of an expression when a part of it is not known yet: HCL source, with what is known
+//! as literals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,7 +107,8 @@ impl Evaluator<'_> {
         left.finish(self, format!("{name}({}{dots})", texts.join(", ")), true, span)
     }
 
-    /// As [`deferred_call`](Self::deferred_call), of a function that gives a value also where an argument has none.
+    /// As [`deferred_call`](Self::deferred_call), of a function that gives a value also where an
+    /// argument has none.
     pub fn forgiving_call(&mut self, name: &str, arguments: &[Value], span: Span) -> Eval<Value> {
         let mut left = Leftover::new();
         let texts: Vec<_> = arguments.iter().map(|argument| left.whole(argument)).collect();

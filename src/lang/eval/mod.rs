@@ -1,4 +1,5 @@
-//! Expressions → values. What can't be known yet becomes a [`Deferred`]: the expression that is left.
+//! Expressions → values. What can't be known yet becomes a [`Deferred`]: the expression that is
+//! left.
 //!
 //! Must not: compute twice what has an effect (nothing here has one), or go on past the budget.
 

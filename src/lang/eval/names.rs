@@ -1,4 +1,5 @@
-//! Names → values: `var.x`, `local.x`, `each.key`, `hop.to`, `plan.name`, `release.x`, `database.x`, steps and captures.
+//! Names → values: `var.x`, `local.x`, `each.key`, `hop.to`, `plan.name`, `release.x`,
+//! `database.x`, steps and captures.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -322,7 +323,8 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// A block as seen from a hop: the instance of the same hop, else the nearest one before, else the only one there is.
+/// A block as seen from a hop: the instance of the same hop, else the nearest one before, else the
+/// only one there is.
 fn resolve(names: &Names, block: usize, hop: Option<usize>) -> Option<Reference> {
     let info = &names.plan.blocks[block];
     let path = names.path;

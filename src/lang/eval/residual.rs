@@ -13,7 +13,8 @@ use crate::model::Residual;
 #[error("{0}")]
 pub struct ResidualError(String);
 
-/// The text of a residual. `env` reads environment variables; a sensitive variable `x` is read from `ORTHID_VAR_x`.
+/// The text of a residual. `env` reads environment variables; a sensitive variable `x` is read from
+/// `ORTHID_VAR_x`.
 ///
 /// # Errors
 /// A variable that is not set, an output that a step did not have, a value that is no text.

@@ -8,8 +8,8 @@ use crate::lang::syntax::{Part, PartFor, PartIf};
 use crate::lang::value::Reference;
 use crate::lang::{Code, Diagnostic, Span, Value};
 
-/// A template that is being put together: its text, and the same as the inside of a template's source where something
-/// in it is not known yet.
+/// A template that is being put together: its text, and the same as the inside of a template's
+/// source where something in it is not known yet.
 #[derive(Default)]
 struct Text {
     pieces: Vec<Piece>,
@@ -179,7 +179,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// Known text inside of a template's source. A `$` at its end must not swallow the `${` of the next piece.
+/// Known text inside of a template's source. A `$` at its end must not swallow the `${` of the next
+/// piece.
 fn write_escaped_piece(text: &str, out: &mut String) {
     match text.strip_suffix(['$', '%']) {
         Some(head) => {

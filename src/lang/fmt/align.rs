@@ -69,7 +69,8 @@ fn assignment(tokens: &[Token<'_>]) -> Option<usize> {
     (at > 0 && one_line && balanced(&tokens[..at]) && balanced(&tokens[at..])).then_some(at)
 }
 
-/// The comment after code. One after an opening bracket speaks of the block and not of a line of it.
+/// The comment after code. One after an opening bracket speaks of the block and not of a line of
+/// it.
 fn comment(line: &Line<'_>) -> Option<usize> {
     let last = line.tokens.len() - 1;
     let code = &line.tokens[..last];

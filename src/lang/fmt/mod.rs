@@ -1,9 +1,11 @@
-//! The canonical layout of a plan's text: indentation, spaces, aligned `=` and trailing comments, single blank lines.
+//! The canonical layout of a plan's text: indentation, spaces, aligned `=` and trailing comments,
+//! single blank lines.
 //!
-//! Works on tokens, so that comments stay where they are and nothing but blanks changes: lines are never joined or
-//! broken, and templates and heredocs are kept to the byte. The layout is that of `terraform fmt`, which people and
-//! editors know, with two differences: a run of blank lines becomes one, and a line that begins with closing brackets
-//! is indented as the line that opened the last of them.
+//! Works on tokens, so that comments stay where they are and nothing but blanks changes: lines are
+//! never joined or broken, and templates and heredocs are kept to the byte. The layout is that of
+//! `terraform fmt`, which people and editors know, with two differences: a run of blank lines
+//! becomes one, and a line that begins with closing brackets is indented as the line that opened
+//! the last of them.
 //!
 //! Must not: know what any name means.
 
@@ -78,7 +80,8 @@ fn layout(tokens: &[Token<'_>]) -> String {
     out
 }
 
-/// Splits at line ends. Blank lines at the start and end go; others become a mark on the line after them.
+/// Splits at line ends. Blank lines at the start and end go; others become a mark on the line after
+/// them.
 fn lines<'a>(tokens: &[Token<'a>]) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'a>> = Vec::new();
     let mut apart = false;
@@ -93,8 +96,8 @@ fn lines<'a>(tokens: &[Token<'a>]) -> Vec<Line<'a>> {
     lines
 }
 
-/// Indents every line one level deeper than the line that opened the innermost bracket. A line that begins with closing
-/// brackets is indented as the line that opened the last of them.
+/// Indents every line one level deeper than the line that opened the innermost bracket. A line that
+/// begins with closing brackets is indented as the line that opened the last of them.
 fn indent(lines: &mut [Line<'_>]) {
     // For every open bracket, the level of the line that opened it.
     let mut open: Vec<usize> = Vec::new();

@@ -1,4 +1,5 @@
-//! Layout by example, and its laws on random texts: nothing but blanks changes, and doing it twice is doing it once.
+//! Layout by example, and its laws on random texts: nothing but blanks changes, and doing it twice
+//! is doing it once.
 
 use std::fmt::Write;
 

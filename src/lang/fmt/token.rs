@@ -1,5 +1,5 @@
-//! Text → tokens, of which none is lost but blanks. Strings (with all that is in their `${…}`), heredocs and comments
-//! are one token each.
+//! Text → tokens, of which none is lost but blanks. Strings (with all that is in their `${…}`),
+//! heredocs and comments are one token each.
 
 /// What a token is, as far as layout goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ impl Token<'_> {
     }
 }
 
-/// All tokens, or nothing where a string, comment or heredoc does not end or a character has no meaning.
+/// All tokens, or nothing where a string, comment or heredoc does not end or a character has no
+/// meaning.
 pub(super) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -165,8 +166,8 @@ fn number(rest: &str) -> usize {
     length
 }
 
-/// Length of a quoted template. What stands in `${…}` and `%{…}` is code again, with strings and braces of its own;
-/// how deep we are is a list, because the text decides how deep it is.
+/// Length of a quoted template. What stands in `${…}` and `%{…}` is code again, with strings and
+/// braces of its own; how deep we are is a list, because the text decides how deep it is.
 fn quoted(rest: &str) -> Option<usize> {
     #[derive(PartialEq)]
     enum In {

@@ -206,7 +206,8 @@ fn yamlencode(a: &Arguments) -> Made {
     a.string(out)
 }
 
-/// Block style with every string quoted, as Terraform writes it: no text can be taken for another type.
+/// Block style with every string quoted, as Terraform writes it: no text can be taken for another
+/// type.
 fn yaml(value: &Value, indent: usize, inline: bool, out: &mut String) {
     let margin = "  ".repeat(indent);
     let entry = |out: &mut String, first: bool| {

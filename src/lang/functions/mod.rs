@@ -1,7 +1,8 @@
-//! The function library: Terraform's names where Terraform has the function. Each function is one row of one of the
-//! tables here, with an example that a test runs and that the book shows.
+//! The function library: Terraform's names where Terraform has the function. Each function is one
+//! row of one of the tables here, with an example that a test runs and that the book shows.
 //!
-//! Must not: have an effect or depend on anything but the arguments. There is no clock and no randomness.
+//! Must not: have an effect or depend on anything but the arguments. There is no clock and no
+//! randomness.
 
 mod collections;
 mod conversion;

@@ -1,7 +1,8 @@
-//! Step blocks → steps: one for each hop and each entry of `for_each`, with every expression computed.
+//! Step blocks → steps: one for each hop and each entry of `for_each`, with every expression
+//! computed.
 //!
-//! Must not: add an order of its own. `depends_on` of a step holds what its author wrote and what its values rest on;
-//! the order by phases is the graph's.
+//! Must not: add an order of its own. `depends_on` of a step holds what its author wrote and what
+//! its values rest on; the order by phases is the graph's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl Entries {
 }
 
 impl Config {
-    /// The steps for the hops of a path; a runbook has none. `depends_on` of each holds references and what its author
-    /// gave, sorted.
+    /// The steps for the hops of a path; a runbook has none. `depends_on` of each holds references
+    /// and what its author gave, sorted.
     ///
     /// # Errors
     /// What could not be told without the installed version.
@@ -58,7 +59,8 @@ impl Config {
         self.instantiated(PathScope::of(hops))
     }
 
-    /// The steps of one made-up hop to the plan's target, as far as they can be told without a cluster.
+    /// The steps of one made-up hop to the plan's target, as far as they can be told without a
+    /// cluster.
     ///
     /// # Errors
     /// None for a configuration that was loaded.
@@ -232,7 +234,8 @@ fn entries(
                     )
                     .label(block.span, "one too many"),
                 );
-                // What would not fit is not looked at either: its references would only seem to be wrong.
+                // What would not fit is not looked at either: its references would only seem to be
+                // wrong.
                 return Vec::new();
             }
             *place = entries;

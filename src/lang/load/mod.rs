@@ -327,7 +327,8 @@ fn hop_filter(body: &Body) -> HopFilter {
     }
 }
 
-/// The outputs that a block calls sensitive, as far as they are written out; the decoder reads the attribute in full.
+/// The outputs that a block calls sensitive, as far as they are written out; the decoder reads the
+/// attribute in full.
 fn sensitive_outputs(body: &Body) -> Vec<Name> {
     match attribute(body, "sensitive_outputs").map(|attribute| &attribute.value.kind) {
         Some(syntax::Kind::List(items)) => items

@@ -1,7 +1,8 @@
-//! A plan's steps for the sake of their order, also where some of them can't be read: so that a circle or a broken
-//! safety rule is told together with whatever else is wrong.
+//! A plan's steps for the sake of their order, also where some of them can't be read: so that a
+//! circle or a broken safety rule is told together with whatever else is wrong.
 //!
-//! Must not: be planned from. A step that can't be read stands here by its address, with the steps that its text names.
+//! Must not: be planned from. A step that can't be read stands here by its address, with the steps
+//! that its text names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +15,8 @@ use crate::model::{Address, Step, StepKind, StepSpec};
 #[derive(Clone, Debug, Default)]
 pub struct Outline {
     pub steps: Vec<Step>,
-    /// Every block of the text is among them. Otherwise only what is there tells something: what seems to be missing
-    /// may have been misspelt.
+    /// Every block of the text is among them. Otherwise only what is there tells something: what
+    /// seems to be missing may have been misspelt.
     pub is_whole: bool,
 }
 
@@ -67,7 +68,8 @@ impl<'a> Present<'a> {
         Present(by_block)
     }
 
-    /// An address itself, or every step of the block it means. One that is not there at all is left out.
+    /// An address itself, or every step of the block it means. One that is not there at all is left
+    /// out.
     fn all<'n>(&self, named: impl IntoIterator<Item = &'n Address>) -> Vec<Address> {
         let Present(by_block) = self;
         let mut found = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! `variable` blocks with the values that were given: type, default, null, validation.
 //!
-//! Must not: let the value of a sensitive variable into a message or a value of the plan. It is looked at here to check
-//! it, and dropped.
+//! Must not: let the value of a sensitive variable into a message or a value of the plan. It is
+//! looked at here to check it, and dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,7 +132,8 @@ fn declare<'b>(on: &mut Evaluator, block: &'b Block, name: Arc<str>) -> Eval<Var
     Ok(Variable { name, block, ty, default, sensitive, nullable: nullable?.unwrap_or(true) })
 }
 
-/// The value as expressions see it, and of a sensitive variable the secret itself, for its validation.
+/// The value as expressions see it, and of a sensitive variable the secret itself, for its
+/// validation.
 fn value_of(
     on: &mut Evaluator,
     variable: &Variable,
@@ -184,7 +185,8 @@ fn given(on: &mut Evaluator, variable: &Variable, input: &VariableInput) -> Eval
             Ok(Value::string(text))
         }
         RawValue::Text(text) if matches!(variable.ty, Type::Any) => {
-            // Without a type, text that is no expression is a string, as on Terraform's command line.
+            // Without a type, text that is no expression is a string, as on Terraform's command
+            // line.
             Ok(constant(on, text).unwrap_or_else(|_| Value::string(text)))
         }
         RawValue::Text(text) => constant(on, text),
@@ -230,7 +232,8 @@ fn secret_of(on: &mut Evaluator, variable: &Variable, input: &VariableInput) -> 
     })
 }
 
-/// A sensitive variable in an expression: read again from the environment by the step that needs it.
+/// A sensitive variable in an expression: read again from the environment by the step that needs
+/// it.
 fn deferred_secret(name: &str) -> Value {
     Value::Deferred(Arc::new(Deferred {
         expr: format!("var.{name}"),

@@ -1,5 +1,5 @@
-//! The blocks and attributes of the language, as data: what is checked, what is suggested, and what documentation and
-//! editors are told.
+//! The blocks and attributes of the language, as data: what is checked, what is suggested, and what
+//! documentation and editors are told.
 //!
 //! Must not: know how a value is computed.
 

@@ -119,7 +119,8 @@ impl Locals {
             .collect()
     }
 
-    /// What could not be put in order is in a cycle or names one. Following one name from each finds every cycle once.
+    /// What could not be put in order is in a cycle or names one. Following one name from each
+    /// finds every cycle once.
     fn report_cycles(&self, names: &[Vec<usize>], waiting: &[usize], found: &mut Vec<Diagnostic>) {
         let mut walked_from = vec![usize::MAX; names.len()];
         for start in (0..names.len()).filter(|at| waiting[*at] > 0) {

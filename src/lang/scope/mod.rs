@@ -1,4 +1,5 @@
-//! What names in expressions stand for: of the whole plan, of a path, of one hop, of one instance of a step.
+//! What names in expressions stand for: of the whole plan, of a path, of one hop, of one instance
+//! of a step.
 
 mod locals;
 
@@ -25,7 +26,8 @@ pub enum HopFilter {
     Last,
 }
 
-/// The names that are the same in all of a plan. A value that could not be computed is none: it was reported.
+/// The names that are the same in all of a plan. A value that could not be computed is none: it was
+/// reported.
 #[derive(Clone, Debug, Default)]
 pub(in crate::lang) struct PlanScope {
     pub name: String,

@@ -69,7 +69,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// At the start of a line, a block with labels: inside of a block this means that a `}` is missing before it.
+    /// At the start of a line, a block with labels: inside of a block this means that a `}` is
+    /// missing before it.
     fn at_top_level_block(&self) -> bool {
         let starts_line = self.text[..self.pos].ends_with('\n');
         starts_line
@@ -213,8 +214,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// To the end of the broken item: the line end after which its brackets are balanced, as far as that can be told.
-    /// Never past the `}` that closes the body, nor past a line that begins at its very start.
+    /// To the end of the broken item: the line end after which its brackets are balanced, as far as
+    /// that can be told. Never past the `}` that closes the body, nor past a line that begins at
+    /// its very start.
     fn recover(&mut self, start: usize) {
         let broken_at = self.pos;
         self.pos = start;

@@ -1,6 +1,6 @@
-//! Text → tree. A parser of our own, for three reasons: it goes on after an error, so that every error of a file is
-//! reported at once; it bounds depth and memory on hostile input; and its tree is small enough for 100,000 steps.
-//! A test holds it against `hcl-edit`, which the formatter uses.
+//! Text → tree. A parser of our own, for three reasons: it goes on after an error, so that every
+//! error of a file is reported at once; it bounds depth and memory on hostile input; and its tree
+//! is small enough for 100,000 steps. A test holds it against `hcl-edit`, which the formatter uses.
 //!
 //! Must not: know what any name means.
 

@@ -14,7 +14,8 @@ pub(super) const MAX_NESTING: usize = 96;
 /// Height of one expression's tree; chains of operators and of `.name` count too.
 pub(super) const MAX_HEIGHT: u16 = 256;
 
-/// Expressions of one file. A plan of 100,000 steps has a fifth of them; their memory is what this bounds.
+/// Expressions of one file. A plan of 100,000 steps has a fifth of them; their memory is what this
+/// bounds.
 pub(super) const MAX_NODES: usize = 2_500_000;
 
 pub(super) type Parsed<T> = Result<T, Box<Diagnostic>>;

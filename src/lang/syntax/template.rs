@@ -1,4 +1,5 @@
-//! Templates: quoted strings and heredocs, with `${…}`, `%{ if }`, `%{ for }` and the `~` strip marks.
+//! Templates: quoted strings and heredocs, with `${…}`, `%{ if }`, `%{ for }` and the `~` strip
+//! marks.
 
 use std::sync::Arc;
 
@@ -131,8 +132,8 @@ impl<'a> Parser<'a> {
         ))
     }
 
-    /// Parts up to the template's end, or to the end of the directive that ends them. With `strip` the first text
-    /// loses its leading blanks.
+    /// Parts up to the template's end, or to the end of the directive that ends them. With `strip`
+    /// the first text loses its leading blanks.
     fn parts(&mut self, mode: Mode, strip: bool) -> Parsed<(Vec<Part>, Ended)> {
         let mut out = Parts { strip, ..Parts::default() };
         loop {
@@ -279,7 +280,8 @@ impl<'a> Parser<'a> {
         ))
     }
 
-    /// A directive at the cursor: one that opens is read to its end; one that ends the current parts is returned.
+    /// A directive at the cursor: one that opens is read to its end; one that ends the current
+    /// parts is returned.
     fn directive(&mut self, out: &mut Parts, mode: Mode) -> Parsed<Option<Ended>> {
         let start = self.pos;
         self.pos += 2;

@@ -1,6 +1,8 @@
-//! Values of expressions: what is known, what is known only later, and what names a thing of the plan.
+//! Values of expressions: what is known, what is known only later, and what names a thing of the
+//! plan.
 //!
-//! Must not: hold a secret. A sensitive variable and `env()` are deferred: only the expression that reads them is here.
+//! Must not: hold a secret. A sensitive variable and `env()` are deferred: only the expression that
+//! reads them is here.
 
 mod number;
 
@@ -225,7 +227,8 @@ impl Value {
         }
     }
 
-    /// As a string, the way templates and string arguments convert; none where there is no such conversion.
+    /// As a string, the way templates and string arguments convert; none where there is no such
+    /// conversion.
     pub fn to_text(&self) -> Option<Arc<str>> {
         match self {
             Value::String(text) => Some(text.clone()),

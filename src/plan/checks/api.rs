@@ -1,7 +1,9 @@
 //! API versions: whether the cluster serves those that the manifests use, and for how long.
 //!
-//! What the cluster serves is a fact. When Kubernetes' own versions go is in a table, from the Deprecated API Migration Guide
-//! (<https://kubernetes.io/docs/reference/using-api/deprecation-guide/>), so that a warning comes before the removal.
+//! What the cluster serves is a fact. When Kubernetes' own versions go is in a table, from the
+//! Deprecated API Migration Guide
+//! (<https://kubernetes.io/docs/reference/using-api/deprecation-guide/>), so that a warning comes
+//! before the removal.
 
 use std::collections::BTreeSet;
 

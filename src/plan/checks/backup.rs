@@ -55,8 +55,8 @@ fn pg_dump(subject: &Subject<'_>, step: &Address, name: &str, report: &mut Repor
     }
 }
 
-/// The dumps of all databases that go to one place, in all hops, must fit there. A dump in the custom format is compressed:
-/// the databases' size is more than they take.
+/// The dumps of all databases that go to one place, in all hops, must fit there. A dump in the
+/// custom format is compressed: the databases' size is more than they take.
 fn room(subject: &Subject<'_>, to: &str, report: &mut Report) {
     let mut needed: u64 = 0;
     for step in subject.steps {

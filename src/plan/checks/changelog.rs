@@ -46,7 +46,8 @@ fn known(subject: &Subject<'_>, report: &mut Report) {
     }
 }
 
-/// The chart source does not offer some minor, and no `releases.yaml` knows it. It may never have existed.
+/// The chart source does not offer some minor, and no `releases.yaml` knows it. It may never have
+/// existed.
 fn skipped(subject: &Subject<'_>, hop: &Hop, report: &mut Report) {
     let jumps = hop.kind == HopKind::Minor && hop.to.minor > hop.from.minor + 1;
     if jumps {
@@ -61,7 +62,8 @@ fn skipped(subject: &Subject<'_>, hop: &Hop, report: &mut Report) {
     }
 }
 
-/// SemVer: a patch brings backward compatible fixes. One that migrates is mislabelled, and nobody expects it.
+/// SemVer: a patch brings backward compatible fixes. One that migrates is mislabelled, and nobody
+/// expects it.
 fn patches(entries: &[&ChangelogEntry], report: &mut Report) {
     for entry in entries {
         if entry.version.patch > 0 && !entry.migrations.is_empty() {
@@ -127,7 +129,8 @@ fn is_set(view: &HopView<'_>, path: &str) -> bool {
 fn deprecations(subject: &Subject<'_>, report: &mut Report) {
     report.checked(Check::Deprecations);
     let Some(upgrade) = &subject.situation.wanted.upgrade else { return };
-    // What was deprecated before the path and is removed on it is told by the release that announced it.
+    // What was deprecated before the path and is removed on it is told by the release that
+    // announced it.
     let announced = subject.situation.wanted.releases.iter();
     let mut told: BTreeMap<&str, &Deprecation> = BTreeMap::new();
     for deprecation in announced.filter(|e| e.version <= upgrade.to).flat_map(|e| &e.deprecations) {

@@ -69,7 +69,8 @@ fn kubernetes(text: &str) -> Option<Version> {
     parse_version(text)
 }
 
-/// A chart's own migration hook and a migrate step would both migrate, one without the backup's protection.
+/// A chart's own migration hook and a migrate step would both migrate, one without the backup's
+/// protection.
 fn hooks(view: &HopView<'_>, migrates: bool, report: &mut Report) {
     let Some(render) = view.render else { return };
     report.checked(Check::MigrationHook);
@@ -98,7 +99,8 @@ fn hooks(view: &HopView<'_>, migrates: bool, report: &mut Report) {
     }
 }
 
-/// Helm 4 applies on the server and stops where another manager owns a field: an autoscaler that owns the replicas, most of all.
+/// Helm 4 applies on the server and stops where another manager owns a field: an autoscaler that
+/// owns the replicas, most of all.
 fn field_managers(subject: &Subject<'_>, report: &mut Report) {
     report.checked(Check::FieldManagers);
     let Some((_, release)) = subject.situation.release() else { return };

@@ -1,7 +1,9 @@
-//! Version ranges as Helm charts write them in `kubeVersion` (the Masterminds/semver language): `>=1.25.0-0`, `1.x || ^2.1`, `1.2 - 1.4`.
+//! Version ranges as Helm charts write them in `kubeVersion` (the Masterminds/semver language):
+//! `>=1.25.0-0`, `1.x || ^2.1`, `1.2 - 1.4`.
 //!
-//! Cargo's ranges differ: no `||`, no hyphen, and a pre-release suffix such as `v1.34.4-gke.1` never matches a plain one.
-//! Here a server's pre-release is judged by its numbers, because providers put their build into it.
+//! Cargo's ranges differ: no `||`, no hyphen, and a pre-release suffix such as `v1.34.4-gke.1`
+//! never matches a plain one. Here a server's pre-release is judged by its numbers, because
+//! providers put their build into it.
 
 use semver::Version;
 

@@ -1,5 +1,5 @@
-//! What is looked at before anything is done. One file a family; each check has a code that never changes and a page in
-//! the book.
+//! What is looked at before anything is done. One file a family; each check has a code that never
+//! changes and a page in the book.
 //!
 //! Must not: change the plan. A check reads the situation and says what it found.
 

@@ -1,5 +1,5 @@
-//! Workloads: whether their pods can be replaced without an outage, judged on the manifest that will
-//! be running.
+//! Workloads: whether their pods can be replaced without an outage, judged on the manifest that
+//! will be running.
 
 use serde_json::Value;
 
@@ -74,7 +74,8 @@ fn replicas(object: &ObjectRef, value: &Value, release: &ReleaseFacts, report: &
     }
 }
 
-/// `maxUnavailable` of a Deployment is 25% where the manifest does not say, rounded down: 0 below four replicas.
+/// `maxUnavailable` of a Deployment is 25% where the manifest does not say, rounded down: 0 below
+/// four replicas.
 fn surge(object: &ObjectRef, value: &Value, report: &mut Report) {
     if object.kind != "Deployment" {
         return;
@@ -133,7 +134,8 @@ fn readiness(object: &ObjectRef, value: &Value, report: &mut Report) {
     }
 }
 
-/// Endpoints lose a pod some time after it is told to end: a preStop that waits covers it, within the grace period.
+/// Endpoints lose a pod some time after it is told to end: a preStop that waits covers it, within
+/// the grace period.
 fn graceful_stop(object: &ObjectRef, value: &Value, report: &mut Report) {
     report.checked(Check::GracefulStop);
     let Some(spec) = pod_spec(value) else { return };

@@ -1,5 +1,6 @@
-//! Where live objects differ from the deployed manifest. Only fields that the manifest has are looked at: what the API server
-//! defaults, controllers fill in and other owners add is not drift, and neither is another spelling of the same quantity.
+//! Where live objects differ from the deployed manifest. Only fields that the manifest has are
+//! looked at: what the API server defaults, controllers fill in and other owners add is not drift,
+//! and neither is another spelling of the same quantity.
 
 use serde_json::Value;
 
@@ -7,8 +8,9 @@ use super::fields::{entry_name, leaf, list_key, push_key};
 use super::manifest::{Manifest, identity};
 use crate::plan::change::{Change, ChangeAction, ObjectChange, ObjectRef};
 
-/// Every object of the manifest that is missing or differs. In a change, `before` is the manifest and `after` what is live.
-/// `autoscalers` are the HorizontalPodAutoscalers of the namespace: the replicas that they set are theirs.
+/// Every object of the manifest that is missing or differs. In a change, `before` is the manifest
+/// and `after` what is live. `autoscalers` are the HorizontalPodAutoscalers of the namespace: the
+/// replicas that they set are theirs.
 pub fn drift(
     deployed: &Manifest,
     live: &[Value],

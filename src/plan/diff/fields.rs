@@ -1,7 +1,8 @@
 //! Comparing two objects field by field.
 //!
-//! Lists of named things (containers, ports, variables) are compared by name, so that one more in front is one more and
-//! not a change of all that follow. Lists of plain values are compared whole: the arguments of a command mean something together.
+//! Lists of named things (containers, ports, variables) are compared by name, so that one more in
+//! front is one more and not a change of all that follow. Lists of plain values are compared whole:
+//! the arguments of a command mean something together.
 
 use std::collections::BTreeSet;
 

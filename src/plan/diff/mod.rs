@@ -1,5 +1,5 @@
-//! What an upgrade changes in the cluster: Helm's rendered old against new, object by object and field by field; and,
-//! apart from it, where live objects have drifted from the deployed manifest.
+//! What an upgrade changes in the cluster: Helm's rendered old against new, object by object and
+//! field by field; and, apart from it, where live objects have drifted from the deployed manifest.
 //!
 //! Must not: keep a fingerprint of a secret. That a secret changes is said, and nothing else of it.
 

@@ -1,4 +1,5 @@
-//! What becomes of the release's values on a hop: new defaults that are lost, keys that are renamed or that nobody reads any more.
+//! What becomes of the release's values on a hop: new defaults that are lost, keys that are renamed
+//! or that nobody reads any more.
 
 use serde_json::Value;
 
@@ -53,8 +54,8 @@ pub fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     (!found.is_null()).then_some(found)
 }
 
-/// Whether the chart has this value, or a place that takes anything: an empty map, a list or null on
-/// the way to it.
+/// Whether the chart has this value, or a place that takes anything: an empty map, a list or null
+/// on the way to it.
 fn is_known(defaults: &Value, path: &str) -> bool {
     let mut at = defaults;
     for key in path.split('.') {
@@ -71,7 +72,8 @@ fn is_known(defaults: &Value, path: &str) -> bool {
     true
 }
 
-/// Dotted paths of everything that is not a map. Names with dots in them are left out: they can't be written so.
+/// Dotted paths of everything that is not a map. Names with dots in them are left out: they can't
+/// be written so.
 fn leaves(values: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect(String::new(), values, &mut found);

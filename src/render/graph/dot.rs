@@ -54,7 +54,8 @@ fn quoted(label: &str, n: usize) -> String {
     if label.ends_with('…') { string(&format!("{label} #{n}")) } else { string(label) }
 }
 
-/// A double-quoted string. Only the quote is special in DOT's grammar, but Graphviz gives `\` a meaning in labels.
+/// A double-quoted string. Only the quote is special in DOT's grammar, but Graphviz gives `\` a
+/// meaning in labels.
 fn string(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,11 +1,13 @@
-//! A layered layout: layers by the longest way from a start, order by barycentres, positions by isotonic regression.
+//! A layered layout: layers by the longest way from a start, order by barycentres, positions by
+//! isotonic regression.
 //!
-//! After Sugiyama, Tagawa and Toda (1981). All of it is linear in nodes and edges but for sorting, with a fixed
-//! number of sweeps, so that large graphs are drawn too.
+//! After Sugiyama, Tagawa and Toda (1981). All of it is linear in nodes and edges but for sorting,
+//! with a fixed number of sweeps, so that large graphs are drawn too.
 
 /// Sweeps down and up that order the layers.
 const ORDER_SWEEPS: usize = 6;
-/// Sweeps up and down that move nodes towards their neighbours; the last goes down, so that chains stand straight.
+/// Sweeps up and down that move nodes towards their neighbours; the last goes down, so that chains
+/// stand straight.
 const POSITION_SWEEPS: usize = 13;
 /// Bends of long edges that are routed; beyond it edges are drawn straight through.
 const MOST_BENDS: usize = 50_000;
@@ -38,7 +40,8 @@ pub(super) fn layered(widths: &[f64], edges: &[(usize, usize)], bend_width: f64)
     let mut widths = widths.to_vec();
     let bends_needed: usize = edges.iter().map(|(a, b)| layer[*b] - layer[*a] - 1).sum();
     let routed = bends_needed <= MOST_BENDS;
-    // Every edge as a chain of nodes, bends included, so that neighbours are always one layer apart.
+    // Every edge as a chain of nodes, bends included, so that neighbours are always one layer
+    // apart.
     let chains: Vec<Vec<usize>> = edges
         .iter()
         .map(|(earlier, later)| {
@@ -97,7 +100,8 @@ impl Sketch {
         Sketch { widths, layer, above, below, rows, x }
     }
 
-    /// Orders each layer by the mean place of its neighbours, down and up in turn, so that edges cross less.
+    /// Orders each layer by the mean place of its neighbours, down and up in turn, so that edges
+    /// cross less.
     fn order(&mut self) {
         let mut rank = vec![0.0; self.x.len()];
         for row in &self.rows {
@@ -151,8 +155,8 @@ fn mean(of: &[usize], values: &[f64]) -> Option<f64> {
     (!of.is_empty()).then(|| of.iter().map(|n| values[*n]).sum::<f64>() / of.len() as f64)
 }
 
-/// Centres as near as possible (least squares) to those wanted, in the given order and without overlap: pool adjacent
-/// violators, after taking the widths out.
+/// Centres as near as possible (least squares) to those wanted, in the given order and without
+/// overlap: pool adjacent violators, after taking the widths out.
 fn spread(wanted: &[f64], widths: &[f64]) -> Vec<f64> {
     let mut offsets = Vec::with_capacity(wanted.len());
     let mut offset = 0.0;

@@ -1,7 +1,7 @@
 //! Drawings of a step graph: DOT, Mermaid, SVG.
 //!
-//! Every drawing shows the same picture: steps, what waits for what, which probes run beside what, and the rollback
-//! edges. Must not: print, or let text of the plan become markup.
+//! Every drawing shows the same picture: steps, what waits for what, which probes run beside what,
+//! and the rollback edges. Must not: print, or let text of the plan become markup.
 
 mod dot;
 mod layout;
@@ -22,7 +22,8 @@ pub enum Format {
     Svg,
 }
 
-/// Draws the graph. `hops` name the moves of the path; a hop that it does not know goes by its number.
+/// Draws the graph. `hops` name the moves of the path; a hop that it does not know goes by its
+/// number.
 pub fn draw(graph: &StepGraph, hops: &[Hop], format: Format) -> String {
     let picture = Picture::of(graph, hops);
     match format {

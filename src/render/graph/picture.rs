@@ -19,7 +19,8 @@ pub(super) struct Picture {
     /// (probe, step that it runs beside)
     pub beside: Vec<(usize, usize)>,
     pub rollbacks: Vec<Rollback>,
-    /// Hops in order, each with its title and members; empty where there is only one group of steps.
+    /// Hops in order, each with its title and members; empty where there is only one group of
+    /// steps.
     pub hops: Vec<(String, Vec<usize>)>,
 }
 
@@ -82,7 +83,8 @@ fn title(hops: &[Hop], index: usize) -> String {
     }
 }
 
-/// Text without characters that control a terminal or the direction of reading, and of bounded length.
+/// Text without characters that control a terminal or the direction of reading, and of bounded
+/// length.
 fn plain(text: impl fmt::Display) -> String {
     masked(&shortened(&text.to_string(), MAX_LABEL_CHARS)).replace(['\n', '\t'], " ")
 }

@@ -1,4 +1,5 @@
-//! SVG: one self-contained picture, readable on light and dark pages, drawn without any other program.
+//! SVG: one self-contained picture, readable on light and dark pages, drawn without any other
+//! program.
 
 use std::fmt::Write;
 

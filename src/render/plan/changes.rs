@@ -1,8 +1,10 @@
-//! Changes of objects as people want to read them: what every object of a chart changes at every release is said once.
+//! Changes of objects as people want to read them: what every object of a chart changes at every
+//! release is said once.
 
 use crate::plan::{Change, ChangeAction, HopDiff, ObjectChange};
 
-/// Labels and annotations that charts derive from their own version, and that change with every release.
+/// Labels and annotations that charts derive from their own version, and that change with every
+/// release.
 const ROUTINE: [&str; 4] =
     ["helm.sh/chart", "app.kubernetes.io/version", "chart", "app.kubernetes.io/managed-by"];
 

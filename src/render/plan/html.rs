@@ -1,7 +1,8 @@
-//! One self-contained page: no script, nothing fetched, readable in light and dark, with the step graph drawn.
+//! One self-contained page: no script, nothing fetched, readable in light and dark, with the step
+//! graph drawn.
 //!
-//! The template escapes every text; the drawing is the one piece of markup that goes in as it is, and the graph module
-//! escapes what it writes into it.
+//! The template escapes every text; the drawing is the one piece of markup that goes in as it is,
+//! and the graph module escapes what it writes into it.
 
 use askama::Template;
 

@@ -1,4 +1,5 @@
-//! `orthid plan --json`: one document for machines. Fields are only ever added while the format's version stays.
+//! `orthid plan --json`: one document for machines. Fields are only ever added while the format's
+//! version stays.
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,8 @@ use crate::render::words::{self, Reversibility};
 /// Version of the document's format.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The document, indented, with a line end. The digest is the saved plan's, whether or not it was saved.
+/// The document, indented, with a line end. The digest is the saved plan's, whether or not it was
+/// saved.
 pub fn json(saved: &SavedPlan) -> String {
     format!("{:#}\n", document(saved))
 }

@@ -1,6 +1,8 @@
-//! Markdown for a pull request's comment: the verdict and what reviewers ask first in the open, the rest folded.
+//! Markdown for a pull request's comment: the verdict and what reviewers ask first in the open, the
+//! rest folded.
 //!
-//! Text from outside is escaped: a release's changelog must not become markup of the comment, nor call people by `@name`.
+//! Text from outside is escaped: a release's changelog must not become markup of the comment, nor
+//! call people by `@name`.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! Renderings of one plan value: terminal text, JSON, Markdown, HTML. None knows more than another, they only show it otherwise.
+//! Renderings of one plan value: terminal text, JSON, Markdown, HTML. None knows more than another,
+//! they only show it otherwise.
 //!
 //! Must not: print, or compute anything that is not in the plan.
 

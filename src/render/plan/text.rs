@@ -1,4 +1,5 @@
-//! Terminal text, for a reviewer with two minutes: what it comes to first, then the details in the order of the questions.
+//! Terminal text, for a reviewer with two minutes: what it comes to first, then the details in the
+//! order of the questions.
 
 use std::fmt::Write;
 

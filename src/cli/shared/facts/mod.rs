@@ -52,7 +52,8 @@ impl<'a> Subject<'a> {
     /// Makes the secrets of the plan known, before anything is observed, recorded or said.
     pub fn make_known(&self, environment: &Environment, redactor: &Redactor) {
         let authored = Authored::new(self.steps, self.release, self.databases);
-        // What stands in the plan or in the path to it is no secret, whatever else has the same value.
+        // What stands in the plan or in the path to it is no secret, whatever else has the same
+        // value.
         redactor.disclose(&authored.words());
         redactor.disclose(&self.base.display().to_string());
         if let Some(RedactConfig { names, reveal }) = self.redact {

@@ -114,7 +114,8 @@ run "more" { #step
 checkpoint "end" {}
 "#;
 
-/// Attribute → what of the plan's text is replaced by what. An attribute that is added stands behind its block's mark.
+/// Attribute → what of the plan's text is replaced by what. An attribute that is added stands
+/// behind its block's mark.
 fn changes() -> Vec<(String, String, String)> {
     let mut rows = Vec::new();
     let mut row = |attribute: &str, from: &str, to: &str| {
