@@ -39,6 +39,11 @@ pub enum Event {
         step: Address,
         reason: String,
     },
+    /// What a person should know of a step besides its outcome: what it left at work on purpose, what evidence is missing.
+    StepRemarked {
+        step: Address,
+        remark: String,
+    },
     UndoStarted {
         step: Address,
         attempt: u32,
@@ -106,7 +111,7 @@ impl RunStatus {
 
 impl Failure {
     fn each_text(&mut self, edit: &mut dyn FnMut(&mut String)) {
-        let Failure { class: _, message, help, evidence } = self;
+        let Failure { class: _, message, help, evidence, not_begun: _ } = self;
         edit(message);
         help.iter_mut().chain(evidence).for_each(edit);
     }
@@ -124,6 +129,7 @@ impl Event {
             }
             Event::LeaseTaken { holder } | Event::RollbackRequested { holder } => edit(holder),
             Event::StepSkipped { reason, .. } | Event::RunPaused { reason } => edit(reason),
+            Event::StepRemarked { remark, .. } => edit(remark),
             Event::ApprovalGiven { by, .. } | Event::AnswerGiven { by, .. } => edit(by),
             Event::RunCreated { .. }
             | Event::StepStarted { .. }
@@ -141,6 +147,7 @@ impl Event {
             | Event::StepSucceeded { step, .. }
             | Event::StepFailed { step, .. }
             | Event::StepSkipped { step, .. }
+            | Event::StepRemarked { step, .. }
             | Event::UndoStarted { step, .. }
             | Event::UndoSucceeded { step }
             | Event::UndoFailed { step, .. }

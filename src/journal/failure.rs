@@ -23,6 +23,9 @@ pub struct Failure {
     pub help: Option<String>,
     /// Paths of what was kept (logs, events, manifests), relative to the run's evidence folder.
     pub evidence: Vec<String>,
+    /// Nothing of the attempt began: there is nothing to undo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_begun: bool,
 }
 
 impl Failure {
@@ -41,7 +44,13 @@ impl Failure {
     }
 
     fn new(class: FailureClass, message: impl Into<String>) -> Failure {
-        Failure { class, message: message.into(), help: None, evidence: Vec::new() }
+        Failure {
+            class,
+            message: message.into(),
+            help: None,
+            evidence: Vec::new(),
+            not_begun: false,
+        }
     }
 
     /// Adds what a person can do about it.

@@ -32,6 +32,7 @@ pub(crate) fn sentence(event: &Event, took: Option<Duration>) -> String {
         Event::StepFailed { step, failure } => {
             format!("{step}: failed{took} {}", self::failure(failure))
         }
+        Event::StepRemarked { step, remark } => format!("{step}: {remark}"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped: {reason}"),
         Event::UndoStarted { step, attempt: 1 } => format!("{step}: undoing"),
         Event::UndoStarted { step, attempt } => format!("{step}: undoing, attempt {attempt}"),
@@ -52,7 +53,7 @@ pub(crate) fn sentence(event: &Event, took: Option<Duration>) -> String {
 
 /// A failure as one paragraph.
 pub(crate) fn failure(failure: &Failure) -> String {
-    let Failure { class, message, help, evidence } = failure;
+    let Failure { class, message, help, evidence, not_begun: _ } = failure;
     let mut text = format!("({}): {message}", class_word(*class));
     if let Some(help) = help {
         text.push_str("\n    help: ");

@@ -13,9 +13,12 @@ use super::schedule::backoff;
 use crate::journal::{Clock, Failure, FailureClass, Intent};
 use crate::model::{Address, Outputs};
 use crate::run::{Observation, StepContext, World};
+use crate::text::duration;
 
-/// How long a step that was told to end may take to do so.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long a step that was told to end may take to do so: longer than the grace that any child is given.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long a look that nobody needs any more may take to end.
+const LOOK_GRACE: Duration = Duration::from_secs(3);
 /// Bound on an effect whose step gives none, and on every undo: restoring a large database takes longer than the step that
 /// made it necessary, and cutting it short helps nobody.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -87,6 +90,8 @@ pub struct Attempt {
     pub cx: StepContext,
     /// Cancelled when the run must stop at once.
     pub stop: CancellationToken,
+    /// Cancelled when the run is to pause: what only looks is over then.
+    pub interrupt: CancellationToken,
     pub guard: LeaseGuard,
     /// What a person found: taken where the world can't tell.
     pub answer: Option<bool>,
@@ -98,16 +103,24 @@ enum Question {
     Undo,
 }
 
+/// What came of looking.
+enum Seen {
+    Whole(Observation),
+    /// The run is to pause: the journal keeps the step as it was, and a resume looks again.
+    Cut,
+}
+
 impl Attempt {
     pub async fn step(self, intent: Intent, scope: Scope) -> Report {
         let step = self.cx.step.address.clone();
         if intent == Intent::ObserveFirst {
             match self.observe(Question::Step).await {
-                Observation::Done(outputs) => {
+                Seen::Cut => return Report::Abandoned { step },
+                Seen::Whole(Observation::Done(outputs)) => {
                     return Report::Succeeded { step, outputs, adopted: true };
                 }
-                Observation::NotDone => {}
-                Observation::Unknown(question) => {
+                Seen::Whole(Observation::NotDone) => {}
+                Seen::Whole(Observation::Unknown(question)) => {
                     return Report::Failed { step, failure: unclear(&question) };
                 }
             }
@@ -124,13 +137,14 @@ impl Attempt {
             Ok(outputs) => Report::Succeeded { step, outputs, adopted: false },
             Err(failure) if failure.class == FailureClass::Unknown => {
                 match self.observe(Question::Step).await {
-                    Observation::Done(outputs) => {
+                    Seen::Cut => Report::Abandoned { step },
+                    Seen::Whole(Observation::Done(outputs)) => {
                         Report::Succeeded { step, outputs, adopted: true }
                     }
-                    Observation::NotDone => {
+                    Seen::Whole(Observation::NotDone) => {
                         Report::Failed { step, failure: nothing_there(failure) }
                     }
-                    Observation::Unknown(question) => {
+                    Seen::Whole(Observation::Unknown(question)) => {
                         Report::Failed { step, failure: with_question(failure, &question) }
                     }
                 }
@@ -143,11 +157,13 @@ impl Attempt {
         let step = self.cx.step.address.clone();
         if after != UndoAfter::Success {
             match (self.observe(Question::Undo).await, after) {
-                (Observation::Done(_), _) => return Report::Undone { step },
-                (Observation::NotDone, _) => {}
+                (Seen::Cut, _) => return Report::Abandoned { step },
+                (Seen::Whole(Observation::Done(_)), _) => return Report::Undone { step },
+                (Seen::Whole(Observation::NotDone), _) => {}
                 // The step ended by itself and said that it failed. What it left is what its rollback edge is for.
-                (Observation::Unknown(_), UndoAfter::Failure) if !self.cx.step.is_observable() => {}
-                (Observation::Unknown(question), _) => {
+                (Seen::Whole(Observation::Unknown(_)), UndoAfter::Failure)
+                    if !self.cx.step.is_observable() => {}
+                (Seen::Whole(Observation::Unknown(question)), _) => {
                     return Report::UndoFailed { step, failure: unclear(&question) };
                 }
             }
@@ -159,11 +175,12 @@ impl Attempt {
             Ok(()) => Report::Undone { step },
             Err(failure) if failure.class == FailureClass::Unknown => {
                 match self.observe(Question::Undo).await {
-                    Observation::Done(_) => Report::Undone { step },
-                    Observation::NotDone => {
+                    Seen::Cut => Report::Abandoned { step },
+                    Seen::Whole(Observation::Done(_)) => Report::Undone { step },
+                    Seen::Whole(Observation::NotDone) => {
                         Report::UndoFailed { step, failure: nothing_there(failure) }
                     }
-                    Observation::Unknown(question) => {
+                    Seen::Whole(Observation::Unknown(question)) => {
                         Report::UndoFailed { step, failure: with_question(failure, &question) }
                     }
                 }
@@ -174,46 +191,77 @@ impl Attempt {
 
     async fn may_begin(&self) -> bool {
         // The lease is asked last: nothing stands between its answer and the effect.
-        !self.stop.is_cancelled() && self.guard.holds().await && !self.stop.is_cancelled()
+        let holds = async { !self.stop.is_cancelled() && self.guard.holds().await };
+        let holds = tokio::select! {
+            biased;
+            holds = holds => holds,
+            // A store that does not answer is asked again and again; a run that is to pause does not wait for it.
+            () = self.interrupt.cancelled() => false,
+        };
+        holds && !self.stop.is_cancelled()
     }
 
-    /// Looks, and looks again while it can't be told: an API server that restarts answers a moment later. A person's
-    /// answer is taken where the world has none.
-    async fn observe(&self, question: Question) -> Observation {
-        // The attempt's own token may have been cancelled by its timeout.
-        let cx = StepContext { cancel: self.stop.child_token(), ..self.cx.clone() };
-        let looks =
-            if self.answer.is_some() { 1 } else { self.cx.step.retry.attempts.clamp(1, LOOKS) };
-        let mut look = 1;
-        loop {
-            let observed = async {
-                match question {
-                    Question::Step => self.world.observe(&cx).await,
-                    Question::Undo => self.world.observe_undo(&cx).await,
-                }
-            };
-            let observed = tokio::select! {
-                biased;
-                observed = observed => observed,
-                () = self.clock.sleep(LONGEST) => {
-                    Observation::Unknown("looking at it took longer than a day".to_owned())
-                }
-            };
-            match (observed, self.answer) {
-                (Observation::Unknown(_), Some(true)) => {
-                    return Observation::Done(Outputs::new());
-                }
-                (Observation::Unknown(_), Some(false)) => return Observation::NotDone,
+    /// Looks, and looks again while it can't be told: an API server that restarts answers a moment later. What nobody can
+    /// look at is looked at once. A person's answer is taken where the world has none, and where only what an earlier
+    /// process left tells. A run that is to pause looks no further.
+    async fn observe(&self, question: Question) -> Seen {
+        let is_observable = self.cx.step.is_observable();
+        let looks = match self.answer.is_some() || !is_observable {
+            true => 1,
+            false => self.cx.step.retry.attempts.clamp(1, LOOKS),
+        };
+        for look in 1.. {
+            let Seen::Whole(observed) = self.look(question).await else { return Seen::Cut };
+            let is_answered = matches!(observed, Observation::Unknown(_)) || !is_observable;
+            return Seen::Whole(match (observed, self.answer.filter(|_| is_answered)) {
+                (Observation::Done(outputs), Some(true)) => Observation::Done(outputs),
+                (_, Some(true)) => Observation::Done(Outputs::new()),
+                (_, Some(false)) => Observation::NotDone,
                 (Observation::Unknown(_), None) if look < looks && !self.stop.is_cancelled() => {
                     tokio::select! {
                         () = self.clock.sleep(backoff(&self.cx.step.retry, look)) => {}
                         () = self.stop.cancelled() => {}
+                        () = self.interrupt.cancelled() => return Seen::Cut,
                     }
-                    look += 1;
+                    continue;
                 }
-                (observed, _) => return observed,
+                (observed, None) => observed,
+            });
+        }
+        unreachable!("a look has an outcome")
+    }
+
+    /// Looks once.
+    async fn look(&self, question: Question) -> Seen {
+        if self.interrupt.is_cancelled() || self.stop.is_cancelled() {
+            return Seen::Cut;
+        }
+        // The attempt's own token may have been cancelled by its timeout.
+        let cancel = self.stop.child_token();
+        let cx = StepContext { cancel: cancel.clone(), ..self.cx.clone() };
+        let observed = async {
+            match question {
+                Question::Step => self.world.observe(&cx).await,
+                Question::Undo => self.world.observe_undo(&cx).await,
+            }
+        };
+        tokio::pin!(observed);
+        tokio::select! {
+            biased;
+            observed = &mut observed => return Seen::Whole(observed),
+            () = self.interrupt.cancelled() => {}
+            () = self.clock.sleep(LONGEST) => {
+                let message = "looking at it took longer than a day".to_owned();
+                return Seen::Whole(Observation::Unknown(message));
             }
         }
+        cancel.cancel();
+        tokio::select! {
+            biased;
+            _ = observed => {}
+            () = self.clock.sleep(LOOK_GRACE) => {}
+        }
+        Seen::Cut
     }
 
     /// Runs an effect under its timeout. One that does not end in time is told to, given a little time for it, and
@@ -233,21 +281,24 @@ impl Attempt {
         self.cx.cancel.cancel();
         let late = tokio::select! {
             biased;
-            result = effect => result.ok(),
+            result = effect => Some(result),
             () = self.clock.sleep(GRACE) => None,
         };
-        late.ok_or_else(|| {
-            let waited = timeout.as_millis();
-            Failure::unknown(format!("it did not end within its timeout of {waited} ms"))
-        })
+        let waited = duration::print(timeout);
+        let message = format!("it did not end within its timeout of {waited}");
+        match late {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(failure)) if failure.not_begun => Err(failure),
+            Some(Err(failure)) => Err(Failure { message, class: FailureClass::Unknown, ..failure }),
+            None => Err(Failure::unknown(message)),
+        }
     }
 }
 
 /// An effect whose outcome was unknown turns out not to be there: repeating it is safe.
 fn nothing_there(failure: Failure) -> Failure {
-    let Failure { class: _, message, help, evidence } = failure;
-    let message = format!("{message}; nothing of it is there");
-    Failure { class: FailureClass::Transient, message, help, evidence }
+    let message = format!("{}; nothing of it is there", failure.message);
+    Failure { class: FailureClass::Transient, message, ..failure }
 }
 
 fn unclear(question: &str) -> Failure {
@@ -260,16 +311,15 @@ fn unclear(question: &str) -> Failure {
                 .to_owned(),
         ),
         evidence: Vec::new(),
+        not_begun: false,
     }
 }
 
 fn with_question(failure: Failure, question: &str) -> Failure {
-    let Failure { class, message, help, evidence } = failure;
     let asked = unclear(question);
     Failure {
-        class,
-        message: format!("{message}; {}", asked.message),
-        help: help.or(asked.help),
-        evidence,
+        message: format!("{}; {}", failure.message, asked.message),
+        help: failure.help.or(asked.help),
+        ..failure
     }
 }

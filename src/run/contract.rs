@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,24 @@ pub struct StepContext {
     /// other kinds.
     pub finish: CancellationToken,
     pub progress: mpsc::Sender<Progress>,
+    /// What the report must say of this attempt besides its outcome.
+    pub remarks: Remarks,
+    /// Only looking: nothing is waited for, ended or tidied up.
+    pub hands_off: bool,
+}
+
+/// What the report must say of an attempt besides its outcome. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks(Arc<Mutex<Vec<String>>>);
+
+impl Remarks {
+    pub fn add(&self, remark: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A line of live progress; never journalled.

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::journal::Clock;
 use crate::store::{Lease, Store, StoreError};
 
+/// How long giving a lease back may take.
+const RELEASE: Duration = Duration::from_secs(5);
+
 /// How long a lease lasts and how often it is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTimes {
@@ -92,10 +95,14 @@ impl LeaseKeeper {
         self.guard.clone()
     }
 
-    /// Gives the lease back. A store that does not answer is no reason to fail: the lease runs out by itself.
+    /// Gives the lease back. A store that does not answer is no reason to fail, nor to wait: the lease runs out by itself.
     pub async fn release(self) {
         self.heartbeat.abort();
-        drop(self.guard.store.release_lease(&self.guard.lease).await);
+        tokio::select! {
+            biased;
+            _ = self.guard.store.release_lease(&self.guard.lease) => {}
+            () = self.guard.clock.sleep(RELEASE) => {}
+        }
     }
 }
 

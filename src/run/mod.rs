@@ -20,7 +20,7 @@ mod state;
 mod stored;
 
 pub use approval::GivenApproval;
-pub use contract::{Observation, Progress, StepContext, World};
+pub use contract::{Observation, Progress, Remarks, StepContext, World};
 pub use executor::{
     Conditions, Control, Deps, Job, Notice, Options, Outcome, RunError, resume, roll_back, start,
 };

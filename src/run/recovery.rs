@@ -15,7 +15,7 @@ use super::state::{RunPhase, RunState, StepState};
 use crate::graph::StepGraph;
 use crate::journal::{FailureClass, Intent};
 use crate::model::{Address, Place, Step};
-use crate::run::{Observation, StepContext};
+use crate::run::{Observation, Remarks, StepContext};
 
 /// One step that a resume would deal with.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,8 @@ pub(super) fn context(
         cancel: CancellationToken::new(),
         finish: CancellationToken::new(),
         progress,
+        remarks: Remarks::default(),
+        hands_off: true,
     }
 }
 

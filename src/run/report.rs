@@ -93,6 +93,8 @@ pub struct StepReport {
     pub outputs: Outputs,
     pub failure: Option<Failure>,
     undo_started_at: Option<String>,
+    /// What a person should know besides: what was left at work on purpose, what evidence is missing.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +177,7 @@ impl Report {
             | Event::StepSucceeded { .. }
             | Event::StepFailed { .. }
             | Event::StepSkipped { .. }
+            | Event::StepRemarked { .. }
             | Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
             | Event::UndoFailed { .. }
@@ -195,6 +198,7 @@ impl StepReport {
             outputs: Outputs::new(),
             failure: None,
             undo_started_at: None,
+            remarks: Vec::new(),
         }
     }
 
@@ -220,6 +224,7 @@ impl StepReport {
                 self.failure = Some(failure.clone());
                 self.ended(record);
             }
+            Event::StepRemarked { remark, .. } => self.remarks.push(remark.clone()),
             Event::StepSkipped { reason, .. } => self.outcome = Outcome::Skipped(reason.clone()),
             Event::UndoStarted { .. } => {
                 self.outcome = Outcome::Undoing;

@@ -223,9 +223,9 @@ pub fn undo_order<'g>(graph: &'g StepGraph, state: &RunState) -> Vec<&'g Step> {
         .filter(|step| step.rollback.is_some() && (step.hop.is_none() || step.hop == hop))
         .filter(|step| match &state.step(&step.address).state {
             StepState::Pending | StepState::Skipped | StepState::Undone => false,
+            StepState::Failed(_) => state.step(&step.address).may_have_begun(),
             StepState::Started
             | StepState::Succeeded
-            | StepState::Failed(_)
             | StepState::Undoing
             | StepState::UndoFailed(_) => true,
         })

@@ -125,6 +125,7 @@ fn order(plan: &Plan, records: &[Record]) -> Vec<String> {
             | Event::LeaseTaken { .. }
             | Event::RollbackRequested { .. }
             | Event::UndoFailed { .. }
+            | Event::StepRemarked { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
@@ -151,6 +152,7 @@ fn twice(records: &[Record]) -> Vec<String> {
             | Event::StepSkipped { .. }
             | Event::UndoStarted { .. }
             | Event::UndoFailed { .. }
+            | Event::StepRemarked { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }

@@ -87,7 +87,7 @@ impl Stage {
             Ended::Returned(Ok(Outcome::Finished(
                 status @ (RunStatus::Succeeded | RunStatus::RolledBack | RunStatus::Failed),
             ))) => Ok(Some(status)),
-            Ended::Returned(Ok(Outcome::Interrupted)) => Ok(None),
+            Ended::Returned(Ok(Outcome::Interrupted | Outcome::NotBegun)) => Ok(None),
             Ended::Returned(Ok(
                 outcome @ (Outcome::WaitingForApproval(_) | Outcome::LeaseLost),
             )) => Err(format!("{outcome:?}")),

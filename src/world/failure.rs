@@ -6,6 +6,7 @@ use super::error::WorldError;
 use super::kubernetes::CallError;
 use super::kubernetes::exec::ExecError;
 use super::postgres::DbError;
+use super::process::NotStarted;
 use crate::journal::{Failure, FailureClass};
 
 pub fn permanent(message: impl Into<String>) -> Failure {
@@ -21,7 +22,7 @@ pub fn unknown(message: impl Into<String>) -> Failure {
 }
 
 fn failure(class: FailureClass, message: impl Into<String>) -> Failure {
-    Failure { class, message: message.into(), help: None, evidence: Vec::new() }
+    Failure { class, message: message.into(), help: None, evidence: Vec::new(), not_begun: false }
 }
 
 impl Failure {
@@ -32,6 +33,12 @@ impl Failure {
 
     pub(super) fn with_evidence(mut self, evidence: impl IntoIterator<Item = String>) -> Failure {
         self.evidence.extend(evidence);
+        self
+    }
+
+    /// Nothing of the attempt began.
+    pub(super) fn not_begun(mut self) -> Failure {
+        self.not_begun = true;
         self
     }
 
@@ -52,13 +59,20 @@ impl From<WorldError> for Failure {
         );
         let help = error.help().map(|help| help.to_string());
         let class = if passing { FailureClass::Transient } else { FailureClass::Permanent };
-        Failure { class, message: error.to_string(), help, evidence: Vec::new() }
+        Failure { help, ..failure(class, error.to_string()) }
     }
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Failure {
         failure(error.class, error.message)
+    }
+}
+
+/// A child that was not started has done nothing. An attempt may have done something before that.
+impl From<NotStarted> for Failure {
+    fn from(error: NotStarted) -> Failure {
+        failure(error.class(), error.to_string())
     }
 }
 

@@ -41,19 +41,25 @@ impl RealWorld {
         resolver.condition(condition).map_err(|error| redactor.clean(&error.to_string()))
     }
 
-    /// Where the attempt works. What a killed orthid's children left is redacted first.
-    fn site<'a>(&'a self, cx: &'a StepContext) -> Site<'a> {
+    /// Where the attempt works, once nothing that an earlier orthid began is at work there.
+    ///
+    /// # Errors
+    /// What is still at work, and can't be waited for or ended.
+    async fn site<'a>(&'a self, cx: &'a StepContext) -> Result<Site<'a>, Failure> {
         let site = Site::new(&self.env, &self.redactor, &self.held, cx);
-        site.clear_leftovers();
-        site
+        site.wait_for_orphans().await?;
+        // A command's outputs are read from what it printed first.
+        if !matches!(cx.step.spec, StepSpec::Run(_)) {
+            site.clear_leftovers();
+        }
+        Ok(site)
     }
 
     fn clean(&self, failure: Failure) -> Failure {
         Failure {
-            class: failure.class,
             message: self.redactor.clean(&failure.message),
             help: failure.help.map(|help| self.redactor.clean(&help)),
-            evidence: failure.evidence,
+            ..failure
         }
     }
 
@@ -76,7 +82,10 @@ impl RealWorld {
 #[async_trait::async_trait]
 impl World for RealWorld {
     async fn observe(&self, cx: &StepContext) -> Observation {
-        let site = self.site(cx);
+        let site = match self.site(cx).await {
+            Ok(site) => site,
+            Err(failure) => return Observation::Unknown(failure.message),
+        };
         let observation = match &cx.step.spec {
             StepSpec::Backup(spec) => backup::observe(&site, spec).await,
             StepSpec::Verify(spec) => verify::observe(&site, spec).await,
@@ -91,7 +100,7 @@ impl World for RealWorld {
     }
 
     async fn act(&self, cx: &StepContext) -> Result<Outputs, Failure> {
-        let site = self.site(cx);
+        let site = self.site(cx).await?;
         let result = match &cx.step.spec {
             StepSpec::Backup(spec) => backup::act(&site, spec).await,
             StepSpec::Verify(spec) => verify::act(&site, spec).await,
@@ -108,7 +117,10 @@ impl World for RealWorld {
     }
 
     async fn observe_undo(&self, cx: &StepContext) -> Observation {
-        let site = self.site(cx);
+        let site = match self.site(cx).await {
+            Ok(site) => site,
+            Err(failure) => return Observation::Unknown(failure.message),
+        };
         let observation = match &cx.step.spec {
             StepSpec::Migrate(_) => migrate::observe_undo(&site).await,
             StepSpec::Roll(_) => roll::observe_undo(&site).await,
@@ -124,7 +136,7 @@ impl World for RealWorld {
     }
 
     async fn undo(&self, cx: &StepContext) -> Result<(), Failure> {
-        let site = self.site(cx);
+        let site = self.site(cx).await?;
         let result = match &cx.step.spec {
             StepSpec::Migrate(_) => migrate::undo(&site).await,
             StepSpec::Roll(spec) => roll::undo(&site, spec).await,

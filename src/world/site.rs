@@ -1,11 +1,15 @@
 //! Where one attempt at one step works: its context with connections, arguments and evidence.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::process::{Job, Voice, Work};
+
 use super::env::{Environment, HeldOutputs, Resolver};
-use super::failure::permanent;
+use super::failure::{permanent, unknown};
 use super::helm::Helm;
 use super::helm::release::Releases;
 use super::kubernetes::Cluster;
@@ -15,6 +19,9 @@ use crate::journal::Failure;
 use crate::model::{Address, BackupSpec, Outputs, ReleaseSpec, StepSpec};
 use crate::run::{Progress, StepContext};
 use crate::text::secret::Redactor;
+
+/// From SIGTERM to SIGKILL, for what an earlier orthid left.
+const ORPHAN_GRACE: Duration = Duration::from_secs(20);
 
 /// An attempt with what it needs of the outside.
 #[derive(Clone, Debug)]
@@ -78,21 +85,97 @@ impl<'a> Site<'a> {
         path.strip_prefix(&self.cx.evidence).unwrap_or(path).display().to_string()
     }
 
+    /// A child of this step, without an environment yet. It has the time of the step.
+    pub fn job(&self, program: PathBuf, name: &str) -> Job {
+        let timeout = self.cx.step.timeout_ms.map(Duration::from_millis);
+        Job {
+            timeout: timeout.unwrap_or(process::LONGEST).min(process::LONGEST),
+            work: Some(self.work()),
+            voice: self.voice(),
+            ..Job::new(program, &self.folder, name)
+        }
+    }
+
+    fn work(&self) -> Work {
+        Work { run: self.cx.run.0.clone(), step: self.cx.step.address.to_string() }
+    }
+
+    fn voice(&self) -> Voice {
+        let (sender, step) = (self.cx.progress.clone(), self.cx.step.address.clone());
+        let remarks = self.cx.remarks.clone();
+        let (redactor, cleaner) = (self.redactor.clone(), self.redactor.clone());
+        Voice {
+            progress: Some(Arc::new(move |message: &str| {
+                let message = redactor.clean(message);
+                let _ = sender.try_send(Progress { step: step.clone(), message });
+            })),
+            note: Some(Arc::new(move |remark: &str| remarks.add(cleaner.clean(remark)))),
+            learn: None,
+        }
+    }
+
+    /// Waits until nothing that an earlier orthid began for this step is at work, and ends what has used up its time.
+    ///
+    /// # Errors
+    /// What is still at work: it can't be ended, or nothing may be waited for now.
+    pub async fn wait_for_orphans(&self) -> Result<(), Failure> {
+        if !self.may_have_orphans() {
+            return Ok(());
+        }
+        let bound = self.cx.step.timeout_ms.map_or(process::LONGEST, Duration::from_millis);
+        let unseen = |error: std::io::Error| {
+            unknown(format!("whether an earlier attempt is still at work can't be seen: {error}"))
+        };
+        for orphan in process::orphans(&self.folder, &self.work(), bound).map_err(unseen)? {
+            let still = match self.cx.hands_off {
+                true => orphan.processes(),
+                false => {
+                    let say = |text: String| self.progress(text);
+                    match orphan.wait(say, ORPHAN_GRACE, &self.cx.cancel).await {
+                        Ok(()) => continue,
+                        Err(still) => still,
+                    }
+                }
+            };
+            let pids: Vec<String> = still.iter().map(|it| it.pid.to_string()).collect();
+            return Err(unknown(format!(
+                "what an earlier orthid started is still at work: process {}",
+                process::named(&still)
+            ))
+            .help(format!("wait for it, or end it: `kill {}`", pids.join(" "))));
+        }
+        Ok(())
+    }
+
+    /// The first attempt at an effect finds nobody of its own at work.
+    fn may_have_orphans(&self) -> bool {
+        let spawns = !matches!(
+            self.cx.step.spec,
+            StepSpec::Smoke(_) | StepSpec::Probe(_) | StepSpec::Approve(_) | StepSpec::Checkpoint
+        );
+        spawns && (self.cx.attempt > 1 || self.folder.exists())
+    }
+
     /// Redacts what children of an earlier orthid wrote that have ended since. Where one of their secrets went with that
     /// orthid, what they wrote is removed.
     pub fn clear_leftovers(&self) {
-        let names = process::leftovers(&self.folder);
-        if names.is_empty() {
+        if self.cx.hands_off {
             return;
         }
-        let makes_secrets = match &self.cx.step.spec {
-            StepSpec::Run(spec) => !spec.sensitive_outputs.is_empty(),
-            _ => false,
-        };
-        let knows_all = !makes_secrets && self.resolver().knows_outputs();
-        for name in names {
-            process::clear_leftover(&self.folder, &name, knows_all.then_some(self.redactor));
+        for name in process::leftovers(&self.folder) {
+            let knows_all = self.resolver().knows_outputs() && self.knows_printed(&name);
+            let redactor = knows_all.then_some(self.redactor);
+            for lost in process::clear_leftover(&self.folder, &name, redactor) {
+                self.cx.remarks.add(format!("evidence is missing: {lost}"));
+            }
         }
+    }
+
+    /// Whether every secret is known that this child may have made.
+    fn knows_printed(&self, name: &str) -> bool {
+        let StepSpec::Run(spec) = &self.cx.step.spec else { return true };
+        let printed = process::remains(&self.folder, name).map(|it| it.stdout);
+        super::steps::run::learn(spec, &printed.unwrap_or_default(), self.redactor)
     }
 
     /// Names the evidence files of a child, where they exist.

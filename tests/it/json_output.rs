@@ -204,6 +204,7 @@ fn words(property: &Value) -> BTreeSet<String> {
 fn what_is_printed_of_runs_keeps_to_its_schemas() {
     let mut seen = OfRuns::new();
     undone(&mut seen);
+    remarked(&mut seen);
     stuck(&mut seen);
     answered(&mut seen);
     approved(&mut seen);
@@ -237,6 +238,15 @@ fn undone(seen: &mut OfRuns) {
     seen.stream(&desk.run(&["rollback", "-auto-approve", "-json"]).code(0));
     seen.at(&desk);
     let desk = Desk::new("run \"a\" {\n  command    = [\"false\"]\n  on_failure = \"stop\"\n}\n");
+    desk.apply().code(9);
+    seen.at(&desk);
+}
+
+/// A run with a step that there is something to say of, and one that never begins.
+fn remarked(seen: &mut OfRuns) {
+    let desk = Desk::new(
+        "run \"asks\" { command = [\"sh\", \"-c\", \"echo no /dev/tty >&2\"] }\n\nrun \"none\" {\n  depends_on = [run.asks]\n  command    = [\"no-such-program\"]\n}\n",
+    );
     desk.apply().code(9);
     seen.at(&desk);
 }

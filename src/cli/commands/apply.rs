@@ -64,6 +64,10 @@ const CONFIRM: Confirm = Confirm {
 };
 
 pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
+    if args.confirm.is_given() || saved::is_saved(&args.source.file) {
+        // Nobody is asked, so nobody has to have read the plan.
+        terminal::bound_notes();
+    }
     let environment = environment::read();
     let redactor = cx.redactor.clone();
     let (saved, bytes, base) = match saved::is_saved(&args.source.file) {

@@ -75,7 +75,7 @@ impl Live {
             Mode::Quiet => {}
             Mode::Plain => {
                 if let Some(line) = self.line(&record.event) {
-                    terminal::note(&line);
+                    terminal::note_patiently(&line);
                 }
                 self.track(&record.event);
             }
@@ -88,6 +88,14 @@ impl Live {
         }
     }
 
+    /// Tells the person something that is not the run's.
+    pub fn note(&mut self, text: &str) {
+        match self.mode {
+            Mode::Terminal => drop(self.bars.println(text)),
+            Mode::Plain | Mode::Quiet | Mode::Json => terminal::note_patiently(text),
+        }
+    }
+
     pub fn progress(&mut self, progress: &Progress) {
         let message = masked(&progress.message);
         let mode = self.mode;
@@ -97,7 +105,7 @@ impl Live {
         }
         match mode {
             Mode::Terminal => running.bar.set_message(message.clone()),
-            Mode::Plain => terminal::note(&format!("  {}: {message}", progress.step)),
+            Mode::Plain => terminal::note_patiently(&format!("  {}: {message}", progress.step)),
             Mode::Quiet | Mode::Json => {}
         }
         running.last = message;
@@ -127,6 +135,7 @@ impl Live {
             | Event::AnswerGiven { .. }
             | Event::RunPaused { .. }
             | Event::RunFinished { .. }
+            | Event::StepRemarked { .. }
             | Event::JournalSigned { .. } => {}
         }
     }

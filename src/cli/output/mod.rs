@@ -1,4 +1,5 @@
 //! What commands print, and where.
 
 pub mod live;
+pub mod screen;
 pub mod terminal;

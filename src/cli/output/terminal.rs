@@ -2,7 +2,9 @@
 //! looking.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use crate::text::secret::Redactor;
 
@@ -74,9 +76,56 @@ pub fn result_bytes(bytes: &[u8]) -> io::Result<()> {
     to(io::stdout().lock(), bytes)
 }
 
-/// Tells the person something that is not the result: goes to stderr, with a line end. A closed
-/// stderr is ignored, because there is nowhere left to complain.
+/// How long a note may take to be written once signals do not end this process by themselves.
+const NOTE: Duration = Duration::from_secs(3);
+/// Signals are heard by us: whatever waits for a reader must end by itself.
+static IS_BOUNDED: AtomicBool = AtomicBool::new(false);
+/// A note is being written that nobody reads.
+static IS_STUCK: AtomicBool = AtomicBool::new(false);
+
+/// From now on a note that nobody reads is waited for no longer, and those after it are dropped until somebody does.
+pub fn bound_notes() {
+    IS_BOUNDED.store(true, Ordering::Relaxed);
+}
+
+/// No note is written any more: the display stands still, and holds what they would need.
+pub fn mute() {
+    IS_BOUNDED.store(true, Ordering::Relaxed);
+    IS_STUCK.store(true, Ordering::Relaxed);
+}
+
+/// Tells the person something that is not the result: goes to stderr, with a line end. A closed stderr is ignored,
+/// because there is nowhere left to complain.
 pub fn note(text: &str) {
+    if !IS_BOUNDED.load(Ordering::Relaxed) {
+        return note_patiently(text);
+    }
+    if IS_STUCK.load(Ordering::Relaxed) {
+        return;
+    }
+    let (done, written) = mpsc::channel();
+    let text = text.to_owned();
+    std::thread::spawn(move || {
+        note_patiently(&text);
+        if done.send(()).is_err() {
+            IS_STUCK.store(false, Ordering::Relaxed);
+        }
+    });
+    if written.recv_timeout(NOTE).is_err() {
+        IS_STUCK.store(true, Ordering::Relaxed);
+        // It may have been written in between.
+        IS_STUCK.store(written.try_recv().is_err(), Ordering::Relaxed);
+    }
+}
+
+/// As [`note`], by a thread that nobody waits for.
+pub fn note_aside(text: &str) {
+    let text = text.to_owned();
+    std::thread::spawn(move || note_patiently(&text));
+}
+
+/// As [`note`], for as long as it takes: for a thread that has nothing else to do.
+pub fn note_patiently(text: &str) {
     let mut line = guarded(text);
     if !line.ends_with('\n') {
         line.push('\n');

@@ -8,6 +8,7 @@ use crate::cli::output::terminal;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::keys::MAX_BYTES;
+use crate::cli::shared::signals::Signals;
 use crate::model::Address;
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, approve_steps, verify};
@@ -91,20 +92,29 @@ fn read(path: &Path, job: &Job) -> Result<BTreeMap<Address, GivenApproval>, Comm
     })
 }
 
-/// Asks the person at the terminal about those of the waiting steps that list no keys.
-pub fn ask(
+/// Asks the person at the terminal about those of the waiting steps that list no keys; none where a signal came first.
+pub async fn ask(
     plan: &Plan,
     waiting: &[Address],
     who: &str,
-) -> Result<BTreeMap<Address, GivenApproval>, CommandError> {
+    signals: &mut Signals,
+) -> Result<Option<BTreeMap<Address, GivenApproval>>, CommandError> {
     let gates = approve_steps(plan);
     let mut given = BTreeMap::new();
     for step in waiting.iter().filter(|step| gates.get(step).is_some_and(|keys| keys.is_empty())) {
-        if terminal::says_yes(&format!("Go on past {step}?"))? {
-            given.insert(step.clone(), spoken(who));
+        let question = format!("Go on past {step}?");
+        match signals.or_answer(move || terminal::says_yes(&question)).await {
+            Some(Ok(true)) => drop(given.insert(step.clone(), spoken(who))),
+            Some(Ok(false)) => {}
+            // A terminal that can't be read was closed.
+            Some(Err(_)) | None => {
+                // The line of the prompt has no end yet.
+                terminal::note("");
+                return Ok(None);
+            }
         }
     }
-    Ok(given)
+    Ok(Some(given))
 }
 
 /// What a person does about a step that waits.

@@ -28,6 +28,11 @@ pub struct Confirm {
 }
 
 impl ConfirmArgs {
+    /// Whether nobody is asked.
+    pub fn is_given(self) -> bool {
+        self.auto_approve
+    }
+
     /// Asks, unless the answer was given as a flag. Anything but `yes` is an error.
     pub fn ask(self, what: &Confirm, cx: &Context) -> Result<(), CommandError> {
         if self.auto_approve {

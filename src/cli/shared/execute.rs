@@ -2,15 +2,14 @@
 //! `apply` and `resume`.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::output::live::{Live, Mode};
+use crate::cli::output::live::Mode;
+use crate::cli::output::screen::Screen;
 use crate::cli::output::terminal;
 use crate::cli::shared::approvals;
 use crate::cli::shared::approvals::ApprovalArgs;
@@ -20,13 +19,21 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::holder::holder;
 use crate::cli::shared::keys::SignArgs;
 use crate::cli::shared::refusals::run_error;
+use crate::cli::shared::signals::{Heard, Signals};
 use crate::cli::shared::state::State;
 use crate::journal::{RunStatus, SystemClock};
 use crate::model::Address;
-use crate::run::{Conditions, Control, Deps, Job, LeaseTimes, Notice, Options, Outcome};
+use crate::run::{Conditions, Control, Deps, Job, LeaseTimes, Options, Outcome};
 use crate::text::secret::Redactor;
 use crate::world::{Environment, RealWorld};
 use crate::{run, text};
+
+/// How long the display may stand still at the end of a run before it is given up: nobody reads.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where somebody wants the program to end.
+const HURRIED: Duration = Duration::from_secs(1);
+/// How long a run that was told to stop now may take to.
+const ABORT: Duration = Duration::from_secs(6);
 
 /// How a run is carried out; shared by `apply` and `resume`.
 #[derive(clap::Args, Clone, Debug)]
@@ -96,6 +103,7 @@ pub async fn execute(execution: Execution<'_>, cx: &Context) -> Result<Exit, Com
         Opening::Start { .. } | Opening::Resume => RunStatus::Succeeded,
         Opening::RollBack => RunStatus::RolledBack,
     };
+    let mut signals = Signals::listen()?;
     loop {
         let options = Options {
             parallelism: usize::from(args.parallelism.max(1)),
@@ -110,16 +118,19 @@ pub async fn execute(execution: Execution<'_>, cx: &Context) -> Result<Exit, Com
             answers: answers.clone(),
             sign_key: sign_key.clone(),
         };
-        let outcome = watched(&deps, options, &job, opening, args, cx).await?;
+        let outcome = watched(&deps, options, &job, opening, args, cx, &mut signals).await?;
         if let Outcome::WaitingForApproval(steps) = &outcome
             && cx.terminal.interactive
             && !args.watch.json
         {
-            let said = approvals::ask(&job.plan, steps, &holder.who)?;
-            if !said.is_empty() {
-                approvals.extend(said);
-                opening = Opening::Resume;
-                continue;
+            match approvals::ask(&job.plan, steps, &holder.who, &mut signals).await? {
+                None => return finish(Outcome::Interrupted, &job, wanted),
+                Some(said) if said.is_empty() => {}
+                Some(said) => {
+                    approvals.extend(said);
+                    opening = Opening::Resume;
+                    continue;
+                }
             }
         }
         return finish(outcome, &job, wanted);
@@ -134,16 +145,16 @@ async fn watched(
     opening: Opening,
     args: &RunArgs,
     cx: &Context,
+    signals: &mut Signals,
 ) -> Result<Outcome, CommandError> {
     let (notices, mut inbox) = mpsc::unbounded_channel();
     options.notices = Some(notices);
-    let watching = watch_signals(options.control.clone())?;
+    let control = options.control.clone();
     let expected = job.plan.expected_ms.iter();
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
-    let mut live =
-        Live::new(Mode::choose(args.watch.json, args.watch.quiet, cx.terminal), expected);
-    // A task of the runtime, so that the run and its steps wake each other without a detour through
-    // this thread.
+    let mode = Mode::choose(args.watch.json, args.watch.quiet, cx.terminal);
+    let screen = Screen::open(mode, expected);
+    // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
     let (deps, job) = (deps.clone(), job.clone());
     let mut work = tokio::spawn(async move {
         match opening {
@@ -152,16 +163,30 @@ async fn watched(
             Opening::RollBack => run::roll_back(&deps, options, &job).await,
         }
     });
-    tokio::pin!(watching);
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
-            Some(notice) = inbox.recv() => show(&mut live, notice),
-            () = &mut watching => {}
+            Some(notice) = inbox.recv() => screen.show(notice),
+            heard = signals.next() => match heard {
+                Heard::Interrupt | Heard::HangUp => told(heard, &control, &screen, signals),
+                // Something of the run waits in a way that nothing ends.
+                Heard::Reminder => {
+                    work.abort();
+                    break Ok(Ok(Outcome::Interrupted));
+                }
+            },
         }
     };
     while let Ok(notice) = inbox.try_recv() {
-        show(&mut live, notice);
+        screen.show(notice);
+    }
+    let patience = match control.interrupt.is_cancelled() {
+        true => HURRIED,
+        false => PATIENCE,
+    };
+    if !signals.or_done(screen.close(patience)).await {
+        // What still holds a stream would hold the next word as well.
+        terminal::mute();
     }
     match outcome {
         Ok(outcome) => outcome.map_err(run_error),
@@ -169,10 +194,22 @@ async fn watched(
     }
 }
 
-fn show(live: &mut Live, notice: Notice) {
-    match notice {
-        Notice::Record(record) => live.record(&record),
-        Notice::Progress(progress) => live.progress(&progress),
+/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the first, however often it says
+/// so.
+fn told(heard: Heard, control: &Control, screen: &Screen, signals: &Signals) {
+    match (control.interrupt.is_cancelled(), heard) {
+        (false, _) => {
+            screen.note(
+                "interrupted: letting what runs end, starting nothing new; again to stop now",
+            );
+            control.interrupt.cancel();
+        }
+        (true, Heard::Interrupt) => {
+            screen.note("stopping now");
+            control.abort.cancel();
+            signals.remind(ABORT);
+        }
+        (true, Heard::HangUp | Heard::Reminder) => {}
     }
 }
 
@@ -211,6 +248,10 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
             }
             exit
         }
+        Outcome::NotBegun => {
+            terminal::note("interrupted before anything was begun");
+            Exit::Interrupted
+        }
         Outcome::Interrupted => {
             terminal::note(&format!("go on with `orthid resume {run}`"));
             Exit::Interrupted
@@ -227,32 +268,6 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
                  `orthid status {run}` shows how it stands"
             ));
             Exit::LeaseHeld
-        }
-    })
-}
-
-/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the
-/// first.
-fn watch_signals(control: Control) -> Result<impl Future<Output = ()>, CommandError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-            if control.interrupt.is_cancelled() {
-                terminal::note("stopping now");
-                control.abort.cancel();
-            } else {
-                terminal::note(
-                    "interrupted: letting what runs end, starting nothing new; again to stop now",
-                );
-                control.interrupt.cancel();
-            }
         }
     })
 }

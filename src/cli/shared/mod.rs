@@ -18,6 +18,7 @@ pub mod refusals;
 pub mod reports;
 pub mod runtime;
 pub mod saved;
+pub mod signals;
 pub mod source_args;
 pub mod state;
 pub mod unset;

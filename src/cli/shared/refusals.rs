@@ -24,7 +24,7 @@ pub fn run_error(error: RunError) -> CommandError {
             );
             CommandError::new(Exit::Stale, report)
         }
-        error @ (RunError::Graph(_) | RunError::Ended { .. }) => {
+        error @ (RunError::Graph(_) | RunError::Ended { .. } | RunError::Stopped) => {
             CommandError::from(miette::miette!("{error}"))
         }
     }

@@ -241,6 +241,7 @@ impl Reader<'_, '_> {
         let undo = self.words(body, "undo");
         let idempotent = self.bool(body, "idempotent");
         let pass_env = self.texts(body, "pass_env");
+        let detached = self.bool(body, "detached");
         let sensitive_outputs = self.texts(body, "sensitive_outputs");
         let exit_codes = exit_codes?.unwrap_or_else(|| vec![0]);
         if exit_codes.is_empty() && attribute(body, "exit_codes").is_some() {
@@ -257,6 +258,7 @@ impl Reader<'_, '_> {
             undo: undo?,
             idempotent: idempotent?.unwrap_or(false),
             pass_env: pass_env?.unwrap_or_default(),
+            detached: detached?.unwrap_or(false),
             sensitive_outputs: sensitive_outputs?.unwrap_or_default(),
         })
     }

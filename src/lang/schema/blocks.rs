@@ -359,6 +359,11 @@ pub static FILE: BlockSchema = BlockSchema {
                 optional("undo", Ty::Arguments, "A command that undoes."),
                 optional("idempotent", Ty::Bool, "Repeating it is harmless."),
                 optional(
+                    "detached",
+                    Ty::Bool,
+                    "Processes that it leaves at work are left on purpose. Without, the step waits for them.",
+                ),
+                optional(
                     "sensitive_outputs",
                     Ty::Texts,
                     "Names of outputs that are secret. Those that hold a secret of the plan are anyway.",

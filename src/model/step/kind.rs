@@ -220,6 +220,7 @@ impl StepSpec {
                 undo: None,
                 idempotent: false,
                 pass_env: Vec::new(),
+                detached: false,
                 sensitive_outputs: Vec::new(),
             }),
             StepKind::Checkpoint => StepSpec::Checkpoint,
@@ -376,6 +377,9 @@ pub struct RunSpec {
     /// Variables of orthid's environment that the commands get, besides those that every program needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass_env: Vec<String>,
+    /// Processes that the command leaves at work are left on purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detached: bool,
     /// Outputs that are secret whatever they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive_outputs: Vec<String>,

@@ -38,6 +38,7 @@ pub fn json(report: &Report) -> serde_json::Value {
             "took_ms": millis(step.took),
             "outputs": step.outputs,
             "failure": step.failure,
+            "remarks": step.remarks,
         })).collect::<Vec<_>>(),
     })
 }

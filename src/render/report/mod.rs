@@ -134,5 +134,6 @@ fn details(step: &StepReport) -> String {
     if let Some(failure) = &step.failure {
         parts.push(self::failure(failure));
     }
+    parts.extend(step.remarks.iter().cloned());
     parts.join("\n")
 }

@@ -215,12 +215,15 @@ impl<'a> Run<'a> {
             cancel: underway.stop.child_token(),
             finish: underway.finish.clone(),
             progress: self.tasks.progress.clone(),
+            remarks: underway.remarks.clone(),
+            hands_off: false,
         };
         let attempt = Attempt {
             world: Arc::clone(&self.deps.world),
             clock: Arc::clone(&self.deps.clock),
             cx,
             stop: underway.stop.clone(),
+            interrupt: self.options.control.interrupt.clone(),
             guard: self.keeper.guard(),
             answer,
         };
@@ -273,6 +276,7 @@ fn panicked(step: Address) -> Report {
         message: "orthid failed while it worked on this step; this is a bug".to_owned(),
         help: Some("look at what is there, then `orthid resume`; please report it".to_owned()),
         evidence: Vec::new(),
+        not_begun: false,
     };
     Report::Failed { step, failure }
 }

@@ -11,6 +11,8 @@ use crate::store::{NewRun, StoreError};
 
 /// How long a store may not answer before the run stops where it is.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
+/// The same once the run is to pause.
+const STORE_LAST: Duration = Duration::from_secs(10);
 /// Bounds of the wait between two tries at a store that does not answer.
 const STORE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -106,11 +108,21 @@ impl Run<'_> {
         if records.is_empty() {
             return Ok(());
         }
+        tokio::select! {
+            biased;
+            written = self.append(&records) => written?,
+            () = self.told_to_stop() => return Err(RunError::Stopped),
+        }
+        self.tell(records);
+        Ok(())
+    }
+
+    async fn append(&self, records: &[Record]) -> Result<(), RunError> {
         let patience = self.deps.clock.elapsed() + STORE_PATIENCE;
         let (mut pause, longest) = STORE_PAUSE;
         loop {
-            match self.deps.store.append(self.keeper.lease(), &records).await {
-                Ok(()) => break,
+            match self.deps.store.append(self.keeper.lease(), records).await {
+                Ok(()) => return Ok(()),
                 // Appending the same records again is safe: a store that has them already says so.
                 Err(StoreError::Unavailable(_)) if self.deps.clock.elapsed() < patience => {
                     self.deps.clock.sleep(pause).await;
@@ -119,8 +131,16 @@ impl Run<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.tell(records);
-        Ok(())
+    }
+
+    /// Somebody wants the run to pause, and its store has had its time to take that down; or to stop now.
+    async fn told_to_stop(&self) {
+        let control = &self.options.control;
+        control.interrupt.cancelled().await;
+        tokio::select! {
+            () = control.abort.cancelled() => {}
+            () = self.deps.clock.sleep(STORE_LAST) => {}
+        }
     }
 
     fn tell(&self, records: Vec<Record>) {

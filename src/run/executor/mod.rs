@@ -111,6 +111,8 @@ pub enum Outcome {
     Finished(RunStatus),
     /// Paused by an interrupt or the run's timeout.
     Interrupted,
+    /// Interrupted while the store was asked for the lease: nothing was written.
+    NotBegun,
     WaitingForApproval(Vec<Address>),
     /// Another has the lease now; nothing was written since.
     LeaseLost,
@@ -128,6 +130,9 @@ pub enum RunError {
     Ended { run: RunId, status: RunStatus },
     #[error(transparent)]
     Plan(#[from] SavedPlanError),
+    /// Told to stop while the store did not answer: the journal is as it was.
+    #[error("the run was stopped while its store did not answer")]
+    Stopped,
     /// What the store holds of a run does not fit together: somebody wrote to it who was not orthid.
     #[error("run {run} was changed in the state store: {}", .differing.join("; "))]
     Tampered { run: RunId, differing: Vec<String> },
@@ -169,7 +174,9 @@ async fn open(
     opening: Opening,
 ) -> Result<Outcome, RunError> {
     let graph = StepGraph::from_steps(job.plan.steps.clone())?;
-    let keeper = take_lease(deps, &options, &job.subject).await?;
+    let Some(keeper) = take_lease(deps, &options, &job.subject).await? else {
+        return Ok(Outcome::NotBegun);
+    };
     let mut run = Run::new(deps, options, job, &graph, keeper);
     match run.open(opening).await {
         Ok(()) => run.carry_out().await,
@@ -177,13 +184,18 @@ async fn open(
     }
 }
 
+/// None where the run is told to stop before the store answers.
 async fn take_lease(
     deps: &Deps,
     options: &Options,
     subject: &str,
-) -> Result<LeaseKeeper, RunError> {
+) -> Result<Option<LeaseKeeper>, RunError> {
     let asked = Moment::now(&*deps.clock);
-    let lease = deps.store.acquire_lease(subject, &options.holder, options.lease.ttl).await?;
+    let lease = tokio::select! {
+        biased;
+        lease = deps.store.acquire_lease(subject, &options.holder, options.lease.ttl) => lease?,
+        () = options.control.interrupt.cancelled() => return Ok(None),
+    };
     let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
-    Ok(LeaseKeeper::new(store, clock, lease, options.lease, asked))
+    Ok(Some(LeaseKeeper::new(store, clock, lease, options.lease, asked)))
 }

@@ -102,7 +102,10 @@ impl<'a> Run<'a> {
 
     pub(super) async fn give_up(self, error: RunError) -> Result<Outcome, RunError> {
         self.keeper.release().await;
-        Err(error)
+        match error {
+            RunError::Stopped => Ok(Outcome::Interrupted),
+            error => Err(error),
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -163,8 +166,11 @@ impl<'a> Run<'a> {
     ) -> Result<(), RunError> {
         for report in reports {
             let step = report.step().clone();
-            let stopped =
-                self.tasks.running.remove(&step).is_some_and(|under| under.stop.is_cancelled());
+            let underway = self.tasks.running.remove(&step);
+            for remark in underway.iter().flat_map(|underway| underway.remarks.take()) {
+                self.note(Event::StepRemarked { step: step.clone(), remark })?;
+            }
+            let stopped = underway.is_some_and(|underway| underway.stop.is_cancelled());
             if stopped && self.graph.get(&step).is_some_and(|step| !takes_place(step)) {
                 // The journal keeps the probe as started, and a later process begins it again.
                 continue;

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Clock;
 use crate::model::Address;
-use crate::run::Progress;
 use crate::run::attempt::Report;
+use crate::run::{Progress, Remarks};
 
 /// Progress messages waiting for the loop; tasks wait when it is full.
 const MESSAGES: usize = 1_024;
@@ -26,6 +26,7 @@ pub(super) struct Underway {
     pub(super) stop: CancellationToken,
     /// A probe: its steps are over, it ends and reports.
     pub(super) finish: CancellationToken,
+    pub(super) remarks: Remarks,
 }
 
 /// What to do again once its delay is over.

@@ -79,6 +79,7 @@ fn step(name: &str, after: &[&str]) -> Step {
         undo: None,
         idempotent: true,
         pass_env: Vec::new(),
+        detached: false,
         sensitive_outputs: Vec::new(),
     };
     Step {
@@ -215,7 +216,7 @@ async fn what_a_rollback_finds_open_is_looked_at_and_never_begun() {
     let stage =
         Stage::new(vec![step("a", &[]), step("there", &["a"]), step("c", &["there"])]).await;
     let (keeper, graph) = (
-        take_lease(&stage.deps, &stage.options(), &stage.job.subject).await.unwrap(),
+        take_lease(&stage.deps, &stage.options(), &stage.job.subject).await.unwrap().unwrap(),
         StepGraph::from_steps(stage.job.plan.steps.clone()).unwrap(),
     );
     // A process that died when the second step had begun.
@@ -256,24 +257,42 @@ async fn a_failed_undo_is_stuck_and_goes_on_after_the_fix() {
     assert_eq!(stage.log(), "undo b, undo a");
 }
 
+/// A step that has a way to look.
+fn observable(name: &str) -> Step {
+    let mut step = step(name, &[]);
+    let StepSpec::Run(spec) = &mut step.spec else { panic!("a command") };
+    spec.observe = Some(vec![Arg::Known("look".into())]);
+    step
+}
+
+/// Of what never started there is nothing to undo, unless an earlier attempt did start.
+#[tokio::test]
+async fn what_never_started_is_never_undone() {
+    let never = || Failure { not_begun: true, ..Failure::permanent("no such program") };
+    let cases = [
+        (vec![never()], "act a, act b, undo a"),
+        (vec![Failure::transient("busy"), never()], "act a, act b, act b, undo b, undo a"),
+    ];
+    for (failures, log) in cases {
+        let stage = Stage::new(vec![step("a", &[]), step("b", &["a"])]).await;
+        stage.act_fails("b", failures);
+        assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
+        assert_eq!(stage.log(), log);
+    }
+}
+
 #[tokio::test]
 async fn what_failed_and_cannot_be_looked_at_is_not_undone_blindly() {
-    let unclear = |observe: Option<Vec<Arg>>| {
-        let mut step = step("unclear", &[]);
-        let StepSpec::Run(spec) = &mut step.spec else { panic!("a command") };
-        spec.observe = observe;
-        step
-    };
     let looks = "observe unclear, observe unclear, observe unclear";
-    let stage = Stage::new(vec![unclear(Some(vec![Arg::Known("look".into())]))]).await;
+    let stage = Stage::new(vec![observable("unclear")]).await;
     stage.act_fails("unclear", vec![Failure::permanent("no")]);
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
     assert_eq!(stage.log(), format!("act unclear, {looks}"));
     // Where there is no way to look, undoing after a failure is what the author asked for.
-    let stage = Stage::new(vec![unclear(None)]).await;
+    let stage = Stage::new(vec![step("unclear", &[])]).await;
     stage.act_fails("unclear", vec![Failure::permanent("no")]);
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::RolledBack));
-    assert_eq!(stage.log(), format!("act unclear, {looks}, undo unclear"));
+    assert_eq!(stage.log(), "act unclear, observe unclear, undo unclear");
 }
 
 #[tokio::test]
@@ -290,7 +309,7 @@ async fn an_unknown_outcome_is_observed() {
 #[tokio::test]
 async fn what_cannot_be_told_is_stuck_until_a_person_answers() {
     let looks = "observe unclear, observe unclear, observe unclear";
-    let stage = Stage::new(vec![step("unclear", &[])]).await;
+    let stage = Stage::new(vec![observable("unclear")]).await;
     stage.act_fails("unclear", vec![Failure::unknown("cut")]);
     assert_eq!(stage.start().await, Outcome::Finished(RunStatus::Stuck));
     assert_eq!(stage.log(), format!("act unclear, {looks}"));

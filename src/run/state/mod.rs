@@ -177,7 +177,17 @@ impl RunState {
                 if failure.class == FailureClass::Transient {
                     progress.transient_failures += 1;
                 }
+                if failure.not_begun {
+                    progress.not_begun += 1;
+                }
                 Ok(())
+            }
+            Event::StepRemarked { step, remark: _ } => {
+                self.running()?;
+                match self.steps.contains_key(step) {
+                    true => Ok(()),
+                    false => Err(format!("{step} was not started yet")),
+                }
             }
             Event::StepSkipped { step, reason: _ } => {
                 self.running()?;

@@ -28,6 +28,8 @@ pub struct StepProgress {
     pub attempts: u32,
     /// Attempts that ended in a transient failure: what the retry budget counts.
     pub transient_failures: u32,
+    /// Attempts of which nothing began.
+    pub not_begun: u32,
     pub undo_attempts: u32,
     /// When the first attempt began, RFC 3339.
     pub started_at: Option<String>,
@@ -40,6 +42,7 @@ impl StepProgress {
         state: StepState::Pending,
         attempts: 0,
         transient_failures: 0,
+        not_begun: 0,
         undo_attempts: 0,
         started_at: None,
         answer: None,
@@ -47,6 +50,11 @@ impl StepProgress {
 }
 
 impl StepProgress {
+    /// Whether something of it may have happened: an attempt began, as far as anybody knows.
+    pub fn may_have_begun(&self) -> bool {
+        self.attempts > self.not_begun
+    }
+
     /// Is it not known, or may it not be known, whether an effect or its undo happened?
     pub fn is_open(&self) -> bool {
         match &self.state {

@@ -32,6 +32,7 @@ fn event() -> impl Strategy<Value = Event> {
             Event::StepSucceeded { step, outputs: Outputs::new(), adopted: false }
         }),
         (address(), failure()).prop_map(|(step, failure)| Event::StepFailed { step, failure }),
+        address().prop_map(|step| Event::StepRemarked { step, remark: "r".into() }),
         address().prop_map(|step| Event::StepSkipped { step, reason: "r".into() }),
         (address(), 0..4u32).prop_map(|(step, attempt)| Event::UndoStarted { step, attempt }),
         address().prop_map(|step| Event::UndoSucceeded { step }),

@@ -10,7 +10,7 @@ pub(super) mod render;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::env::Environment;
 use super::error::WorldError;
-use super::process::{self, Finished, Job};
+use super::process::{self, Finished, Job, NotStarted, Rest};
 use crate::model::ValuesPolicy;
 use crate::text::secret::Redactor;
 
@@ -95,7 +95,12 @@ impl Helm {
     ) -> Result<String, WorldError> {
         let folder = tempfile::tempdir().map_err(|e| failed(what, e.to_string()))?;
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        let job = Job { inherit, ..self.job(args, folder.path(), "helm", READ_TIMEOUT) };
+        let job = Job {
+            rest: Rest::End,
+            timeout: READ_TIMEOUT,
+            inherit,
+            ..self.job(args, Job::new(self.program.clone(), folder.path(), "helm"))
+        };
         let done = process::run(&job, &CancellationToken::new(), &self.redactor)
             .await
             .map_err(|e| failed(what, e.to_string()))?;
@@ -108,35 +113,22 @@ impl Helm {
         Ok(done.stdout)
     }
 
-    /// Runs a command with an effect; its output stays in `folder` as evidence.
+    /// Runs a command with an effect, as a child of this kind; its output stays as evidence.
     pub async fn run(
         &self,
-        (args, inherit): (Vec<OsString>, Option<Arc<OwnedFd>>),
-        folder: &Path,
-        name: &str,
-        timeout: Duration,
+        args: Vec<OsString>,
+        child: Job,
         cancel: &CancellationToken,
-    ) -> std::io::Result<Finished> {
-        let job = Job { inherit, ..self.job(args, folder, name, timeout) };
-        process::run(&job, cancel, &self.redactor).await
+    ) -> Result<Finished, NotStarted> {
+        process::run(&self.job(args, child), cancel, &self.redactor).await
     }
 
-    fn job(&self, mut args: Vec<OsString>, folder: &Path, name: &str, timeout: Duration) -> Job {
+    fn job(&self, mut args: Vec<OsString>, child: Job) -> Job {
         if let Some(context) = &self.context {
             args.push("--kube-context".into());
             args.push(context.into());
         }
-        Job {
-            program: self.program.clone(),
-            args,
-            env: self.env.clone(),
-            workdir: None,
-            inherit: None,
-            folder: folder.to_path_buf(),
-            name: name.to_owned(),
-            timeout,
-            grace: GRACE,
-        }
+        Job { args, env: self.env.clone(), grace: GRACE, ..child }
     }
 }
 

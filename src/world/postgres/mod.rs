@@ -15,7 +15,7 @@ use url::Url;
 
 use super::env::Environment;
 use super::error::{WorldError, chain};
-use super::process::{self, Job};
+use super::process::{self, Job, Rest};
 use crate::facts::DatabaseFacts;
 use crate::journal::FailureClass;
 use crate::text::secret::Redactor;
@@ -266,15 +266,12 @@ async fn version_of(
 ) -> Option<u32> {
     let folder = tempfile::tempdir().ok()?;
     let job = Job {
-        program: program.to_path_buf(),
         args: vec!["--version".into()],
         env: env.for_postgres(),
-        workdir: None,
-        inherit: None,
-        folder: folder.path().to_path_buf(),
-        name: "version".into(),
         timeout: Duration::from_secs(10),
         grace: Duration::from_secs(1),
+        rest: Rest::End,
+        ..Job::new(program.to_path_buf(), folder.path(), "version")
     };
     let done = process::run(&job, &CancellationToken::new(), redactor).await.ok()?;
     parse_client_version(&done.stdout)

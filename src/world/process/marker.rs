@@ -1,256 +1,184 @@
-//! Markers: which child runs for a step, for an orthid that comes after one that was killed.
+//! Markers: what runs for a step, and how it ended, for an orthid that comes after one that was killed.
 //!
-//! Guarantees: a program that runs is marked. The child writes the marker itself, between fork and exec, and becomes the
-//! program only if the orthid that forked it is still there after that. So whoever comes later either finds the marker,
-//! or nothing was started.
+//! The first line is written by the keeper before the program begins, and says which process the keeper is. Later lines say
+//! that the program was told to end, how it ended, and that its whole tree is over.
 
-use std::ffi::{CStr, CString};
-use std::io::{self, Cursor, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
-use nix::sys::stat::Mode;
-use nix::unistd::{self, Pid};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
-use super::{Job, read, redact_output, remove_output};
-use crate::text::secret::Redactor;
+use super::files::read;
 
-/// How often a process that is not our child is looked at.
-const POLL: Duration = Duration::from_millis(200);
+/// The first line without its end, which only the keeper knows.
+#[derive(Serialize)]
+struct Head<'a> {
+    program: &'a str,
+    place: &'a str,
+    timeout_ms: u64,
+}
 
-/// What is written about a running child, for an orthid that comes later.
+/// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     pub program: String,
+    /// The boot and the pid namespace that the process ids count in.
+    pub place: String,
+    pub timeout_ms: u64,
+    /// The keeper's process id, which is its session's id too.
     pub pid: i32,
     /// Field 22 of `/proc/PID/stat`: tells this process from a later one with the same pid.
     pub start_time: u64,
 }
 
-/// A child of an earlier orthid that still runs.
-#[derive(Clone, Debug)]
-pub struct Orphan {
+/// A later line.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// orthid told the program to end, and why.
+    Told(String),
+    /// The program's wait status.
+    Ended(i32),
+    /// Nothing of the tree is left, or what is left was left on purpose.
+    Over(bool),
+    /// What it wrote is redacted.
+    Kept(bool),
+}
+
+/// A marker as far as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
     pub marker: Marker,
+    pub was_told: bool,
+    pub ended: Option<ExitStatus>,
+    pub is_over: bool,
+    pub is_kept: bool,
+}
+
+impl Marker {
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
 }
 
 pub(super) fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.child"))
 }
 
-/// Makes the child that this command forks mark itself, unless `orthid` is not its parent any more.
-pub(super) fn write_by_child(
-    command: &mut std::process::Command,
-    job: &Job,
-    orthid: Pid,
-) -> io::Result<()> {
-    // The child enters its working folder first.
-    let path = std::path::absolute(path(&job.folder, &job.name))?;
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let program = serde_json::to_string(&job.program.display().to_string())?;
-    let head = format!("{{\"program\":{program}");
-    let inherit = job.inherit.clone();
-    #[expect(
-        unsafe_code,
-        reason = "the only way to run something in the child before it is the program"
-    )]
-    // SAFETY: after the fork of a process with threads only async-signal-safe functions may be called. The closure opens,
-    // reads and writes files by system calls, and allocates nothing: what it needs was made here.
-    unsafe {
-        command.pre_exec(move || {
-            mark(&path, head.as_bytes(), orthid)?;
-            match &inherit {
-                Some(file) => keep_open(file),
-                None => Ok(()),
+/// The bytes that the keeper begins its marker with.
+pub(super) fn head(program: &Path, timeout: Duration) -> io::Result<Vec<u8>> {
+    let program = program.display().to_string();
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let head = Head { program: &program, place: place(), timeout_ms };
+    let mut bytes = serde_json::to_vec(&head)?;
+    bytes.pop();
+    Ok(bytes)
+}
+
+/// This boot and this pid namespace: a pid means nothing in another.
+pub(super) fn place() -> &'static str {
+    static PLACE: LazyLock<String> = LazyLock::new(|| {
+        let boot = read(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        format!("{} {}", String::from_utf8_lossy(&boot).trim(), namespace.display())
+    });
+    &PLACE
+}
+
+/// What was written under this name; none where no program began.
+pub(super) fn written(folder: &Path, name: &str) -> Option<Written> {
+    let bytes = read(&path(folder, name)).ok()?;
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let marker = serde_json::from_slice(lines.next()?).ok()?;
+    let mut written =
+        Written { marker, was_told: false, ended: None, is_over: false, is_kept: false };
+    // A line that was not finished says nothing.
+    for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
+        match line {
+            Line::Told(_) => written.was_told = true,
+            Line::Ended(status) => {
+                written.ended = Some(std::os::unix::process::ExitStatusExt::from_raw(status));
             }
-        });
-    }
-    Ok(())
-}
-
-/// Lets the program that the child becomes have an open file.
-fn keep_open(file: &OwnedFd) -> io::Result<()> {
-    fcntl(file, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    Ok(())
-}
-
-fn mark(path: &CStr, head: &[u8], orthid: Pid) -> io::Result<()> {
-    let mut stat = [0u8; 1024];
-    let read = unistd::read(open(c"/proc/self/stat", OFlag::O_RDONLY, Mode::empty())?, &mut stat)?;
-    let start_time = started(&stat[..read]).ok_or(Errno::ENODATA)?;
-    let mut tail = [0u8; 80];
-    let mut end = Cursor::new(&mut tail[..]);
-    write!(end, ",\"pid\":{},\"start_time\":{start_time}}}", unistd::getpid())?;
-    let length = end.position() as usize;
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
-    let file = open(path, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-    for part in [head, &tail[..length]] {
-        if unistd::write(&file, part)? != part.len() {
-            return Err(Errno::ENOSPC.into());
+            Line::Over(is_over) => written.is_over = is_over,
+            Line::Kept(is_kept) => written.is_kept = is_kept,
         }
     }
-    // An orthid that was killed until here may have a successor that saw no marker.
-    if unistd::getppid() != orthid {
-        return Err(Errno::ECHILD.into());
-    }
-    Ok(())
+    Some(written)
 }
 
-/// The child that an earlier orthid left running under this folder and name, if it still lives.
-pub(super) fn orphan(folder: &Path, name: &str) -> Option<Orphan> {
-    let marker: Marker = serde_json::from_slice(&read(&path(folder, name)).ok()?).ok()?;
-    (start_time(marker.pid) == Some(marker.start_time)).then_some(Orphan { marker })
-}
-
-/// Every child that an earlier orthid left running under this folder.
-pub fn orphans(folder: &Path) -> Vec<Orphan> {
-    marked(folder).iter().filter_map(|name| orphan(folder, name)).collect()
-}
-
-/// The children of an earlier orthid that have ended since. Nobody redacted what they wrote.
-pub fn leftovers(folder: &Path) -> Vec<String> {
-    let mut names = marked(folder);
-    names.retain(|name| orphan(folder, name).is_none());
+/// The names under which programs were begun in this folder.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let markers = paths.filter(|path| path.extension().is_some_and(|ending| ending == "child"));
+    let mut names: Vec<String> = markers
+        .filter_map(|path| path.file_stem().map(|name| name.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
     names
 }
 
-/// Redacts what such a child wrote, or, without a redactor that knows its secrets, removes it.
-pub fn clear_leftover(folder: &Path, name: &str, redactor: Option<&Redactor>) {
-    let cleared = match redactor {
-        Some(redactor) => redact_output(folder, name, redactor),
-        None => remove_output(folder, name),
-    };
-    // The marker goes last: where the disk is full, the next orthid tries again.
-    if cleared.is_ok() {
-        remove(&path(folder, name));
-    }
+/// Notes that the program was told to end: from now on its exit code is not its own.
+pub(super) fn told(folder: &Path, name: &str, why: &str) {
+    note(folder, name, &Line::Told(why.to_owned()));
 }
 
-/// Names of the children that are marked in this folder.
-fn marked(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = entries.filter_map(Result::ok).filter_map(|entry| {
-        let path = entry.path();
-        let is_marker = path.extension().is_some_and(|e| e == "child");
-        is_marker.then(|| path.file_stem().map(|s| s.to_string_lossy().into_owned())).flatten()
-    });
-    names.collect()
+/// Notes that what it wrote is redacted.
+pub(super) fn kept(folder: &Path, name: &str) {
+    note(folder, name, &Line::Kept(true));
 }
 
-impl Orphan {
-    /// Waits for the orphan's end; false where it outlived the bound.
-    pub async fn wait(&self, bound: Duration, cancel: &CancellationToken) -> bool {
-        let deadline = tokio::time::Instant::now() + bound;
-        while start_time(self.marker.pid) == Some(self.marker.start_time) {
-            if tokio::time::Instant::now() >= deadline || cancel.is_cancelled() {
-                return false;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        true
-    }
-}
-
-pub(super) fn remove(path: &Path) {
-    // A marker that stays is harmless: its start time matches no living process.
-    let _ = std::fs::remove_file(path);
-}
-
-/// When the process was started, in clock ticks since boot; none where it is gone or a zombie.
-pub(super) fn start_time(pid: i32) -> Option<u64> {
-    started(&read(Path::new(&format!("/proc/{pid}/stat"))).ok()?)
-}
-
-/// Field 22 of a `stat`. Allocates nothing.
-fn started(stat: &[u8]) -> Option<u64> {
-    // The second field is the name in parentheses and may hold anything, spaces and parentheses included.
-    let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
-    let mut fields = stat[name_ends + 1..].split(u8::is_ascii_whitespace).filter(|f| !f.is_empty());
-    if fields.next()? == b"Z" {
-        return None;
-    }
-    std::str::from_utf8(fields.nth(18)?).ok()?.parse().ok()
+/// A marker that is gone takes no note.
+fn note(folder: &Path, name: &str, line: &Line) {
+    let Ok(mut line) = serde_json::to_vec(line) else { return };
+    line.push(b'\n');
+    let file = std::fs::OpenOptions::new().append(true).open(path(folder, name));
+    let _ = file.and_then(|mut file| file.write_all(&line));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{command, tests::job, write_private};
+    use super::super::files::write_private;
     use super::*;
 
-    #[tokio::test]
-    async fn a_child_is_marked_as_soon_as_it_runs_and_waited_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = command(&job(dir.path(), "/bin/sleep", &["0.6"])).unwrap().spawn().unwrap();
-        let found = orphan(dir.path(), "child").expect("the child lives");
-        assert_eq!(found.marker.program, "/bin/sleep");
-        assert_eq!(u32::try_from(found.marker.pid).ok(), child.id());
-        let cancel = CancellationToken::new();
-        assert!(!found.wait(Duration::from_millis(50), &cancel).await);
-        let waiter = tokio::spawn(async move { child.wait().await });
-        assert!(found.wait(Duration::from_secs(5), &cancel).await);
-        waiter.await.unwrap().unwrap();
-        assert!(orphan(dir.path(), "child").is_none());
-    }
-
     #[test]
-    fn a_child_whose_orthid_is_gone_never_becomes_the_program() {
-        let dir = tempfile::tempdir().unwrap();
-        let effect = dir.path().join("effect");
-        #[expect(clippy::disallowed_methods, reason = "what is tested is how children are started")]
-        let mut command = std::process::Command::new("/usr/bin/touch");
-        command.arg(&effect);
-        let another = Pid::from_raw(i32::MAX);
-        write_by_child(&mut command, &job(dir.path(), "/usr/bin/touch", &[]), another).unwrap();
-        assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(Errno::ECHILD as i32));
-        assert!(!effect.exists());
-        assert!(orphan(dir.path(), "child").is_none());
-    }
-
-    #[test]
-    fn what_a_child_wrote_that_nobody_waited_for_is_redacted_once_it_has_ended() {
-        let dir = tempfile::tempdir().unwrap();
-        let redactor = Redactor::default();
-        redactor.register("hunter2");
-        let own = i32::try_from(std::process::id()).unwrap();
-        let started = start_time(own).unwrap();
-        for (start_time, known, kept) in [
-            (started, Some(&redactor), Some("with hunter2")),
-            (1, Some(&redactor), Some("with (sensitive value)")),
-            (1, None, None),
-        ] {
-            let marker = Marker { program: "helm".into(), pid: own, start_time };
-            let text = serde_json::to_string(&marker).unwrap();
-            write_private(&dir.path().join("child.child"), text.as_bytes()).unwrap();
-            write_private(&dir.path().join("child.out"), b"with hunter2").unwrap();
-            for name in leftovers(dir.path()) {
-                clear_leftover(dir.path(), &name, known);
-            }
-            let left = read(&dir.path().join("child.out")).ok();
-            assert_eq!(left.as_deref(), kept.map(str::as_bytes));
+    fn a_marker_is_read_as_far_as_it_was_written() {
+        let head = r#"{"program":"helm","place":"here","timeout_ms":5000,"pid":7,"start_time":99}"#;
+        /// Told to end, ended with, over.
+        type Seen = Option<(bool, Option<i32>, bool)>;
+        let cases: &[(&str, Seen)] = &[
+            ("", None),
+            (r#"{"program":"/bin/sl"#, None),
+            ("\n", Some((false, None, false))),
+            ("\n{\"ended\":0}\n", Some((false, Some(0), false))),
+            ("\n{\"ended\":768}\n{\"over\":true}\n", Some((false, Some(3), true))),
+            ("\n{\"told\":\"timeout\"}\n{\"ended\":15}\n{\"over\":tr", Some((true, None, false))),
+        ];
+        for (tail, expected) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let text = match expected {
+                None => (*tail).to_owned(),
+                Some(_) => format!("{head}{tail}"),
+            };
+            write_private(&path(dir.path(), "child"), text.as_bytes()).unwrap();
+            let found = written(dir.path(), "child");
+            let seen = found.map(|it| (it.was_told, it.ended.and_then(|s| s.code()), it.is_over));
+            assert_eq!(seen, *expected, "{text}");
+            assert_eq!(names(dir.path()), ["child"]);
         }
-        assert!(!dir.path().join("child.child").exists());
     }
 
     #[test]
-    fn a_marker_that_was_not_finished_is_none() {
+    fn what_was_told_stands_in_the_marker() {
         let dir = tempfile::tempdir().unwrap();
-        write_private(&dir.path().join("child.child"), b"{\"program\":\"/bin/sl").unwrap();
-        assert!(orphan(dir.path(), "child").is_none());
-    }
-
-    #[test]
-    fn another_process_with_the_same_pid_is_no_orphan() {
-        let dir = tempfile::tempdir().unwrap();
-        let own = i32::try_from(std::process::id()).unwrap();
-        let marker = Marker { program: "helm".into(), pid: own, start_time: 1 };
-        let text = serde_json::to_string(&marker).unwrap();
-        write_private(&dir.path().join("child.child"), text.as_bytes()).unwrap();
-        assert!(orphan(dir.path(), "child").is_none());
+        told(dir.path(), "child", "timeout");
+        assert!(!path(dir.path(), "child").exists(), "no marker comes from a note alone");
+        let head = r#"{"program":"helm","place":"here","timeout_ms":5000,"pid":7,"start_time":99}"#;
+        write_private(&path(dir.path(), "child"), format!("{head}\n").as_bytes()).unwrap();
+        told(dir.path(), "child", "timeout");
+        assert!(written(dir.path(), "child").unwrap().was_told);
     }
 }

@@ -23,7 +23,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,9 +40,6 @@ use crate::world::failure::{permanent, transient};
 use crate::world::postgres::{Clients, DbError, Target, quoted};
 use crate::world::process::{self, Job};
 use crate::world::site::{Site, slug};
-
-/// Bound on a dump where the step gives none.
-const DUMP_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// What lies beside a dump and tells what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,28 +217,22 @@ async fn dump(
 ) -> Result<(String, u64), Failure> {
     let name = format!("pg_dump-{}", site.cx.attempt);
     let job = Job {
-        program: clients.program("pg_dump"),
         args: ["--format=custom", "--no-password", &format!("--snapshot={snapshot}")]
             .map(Into::into)
             .to_vec(),
         env: target.env(&site.env.for_postgres()),
-        workdir: None,
-        inherit: None,
-        folder: site.folder.clone(),
-        name: name.clone(),
-        timeout: DUMP_TIMEOUT,
-        grace: Duration::from_secs(5),
+        ..site.job(clients.program("pg_dump"), &name)
     };
-    let mut child = process::pipe(&job)?;
-    let stdout = child.stdout().ok_or_else(|| permanent("pg_dump has no output"))?;
     let file = process::private_file(partial)?;
+    let mut child = process::pipe(&job, &site.cx.cancel).await?;
+    let stdout = child.stdout().ok_or_else(|| permanent("pg_dump has no output"))?;
     let written = write_hashed(stdout, file, &site.cx.cancel).await;
     // Where writing failed, pg_dump is ended: nobody reads it any more.
     let end = CancellationToken::new();
     if written.is_err() || site.cx.cancel.is_cancelled() {
         end.cancel();
     }
-    let done = child.finish(&end, site.redactor).await?;
+    let done = child.finish(&end, site.redactor).await;
     let written = written.map_err(|e| transient(format!("{}: {e}", partial.display())))?;
     if site.cx.cancel.is_cancelled() {
         return Err(transient("the dump was interrupted"));
@@ -326,15 +317,9 @@ pub async fn count_rows(connection: &mut PgConnection) -> Result<BTreeMap<String
 pub async fn read_through(site: &Site<'_>, clients: &Clients, dump: &Path) -> Result<(), Failure> {
     let name = format!("pg_restore-read-{}", site.cx.attempt);
     let job = Job {
-        program: clients.program("pg_restore"),
         args: vec!["--file=/dev/null".into(), dump.into()],
         env: site.env.for_postgres(),
-        workdir: None,
-        inherit: None,
-        folder: site.folder.clone(),
-        name: name.clone(),
-        timeout: DUMP_TIMEOUT,
-        grace: Duration::from_secs(5),
+        ..site.job(clients.program("pg_restore"), &name)
     };
     let done = process::run(&job, &site.cx.cancel, site.redactor).await?;
     match (done.success(), done.why) {
@@ -343,7 +328,7 @@ pub async fn read_through(site: &Site<'_>, clients: &Clients, dump: &Path) -> Re
         (false, _) if done.was_killed() => {
             Err(transient("pg_restore was stopped before it had read the dump"))
         }
-        (false, process::Ended::Itself | process::Ended::TimedOut) => Err(permanent(format!(
+        (false, _) => Err(permanent(format!(
             "the dump can't be read to its end: {}",
             done.last_words(site.redactor)
         ))

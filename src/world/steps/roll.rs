@@ -35,7 +35,7 @@ use crate::world::helm::render::ValuesFiles;
 use crate::world::helm::{self, Apply, Helm, Upgrade};
 use crate::world::kubernetes::watcher::Watcher;
 use crate::world::kubernetes::{Cluster, workload};
-use crate::world::process::{self, Ended};
+use crate::world::process::{self, Ended, Job};
 use crate::world::site::Site;
 
 const RUN_LABEL: &str = "orthid-run";
@@ -67,7 +67,6 @@ pub async fn observe(site: &Site<'_>, spec: &RollSpec) -> Observation {
 }
 
 async fn look(site: &Site<'_>, spec: &RollSpec) -> Result<Observation, Failure> {
-    wait_for_orphans(site, spec).await?;
     let desk = desk(site).await?;
     let revisions = desk.releases.revisions().await?;
     let Some(newest) = revisions.last() else {
@@ -92,20 +91,10 @@ fn foreign(newest: &Revision) -> String {
     )
 }
 
-/// A Helm that an earlier orthid started may still be at work.
-async fn wait_for_orphans(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failure> {
-    for orphan in process::orphans(&site.folder) {
-        site.progress("helm of the interrupted attempt is still at work; waiting for it");
-        if !orphan.wait(bound(spec), &site.cx.cancel).await {
-            return Err(unknown("helm of the interrupted attempt is still at work"));
-        }
-    }
-    site.clear_leftovers();
-    Ok(())
-}
-
-fn bound(spec: &RollSpec) -> Duration {
-    Duration::from_millis(spec.helm_bound_ms())
+/// One Helm command of this step.
+fn helm_job(site: &Site<'_>, desk: &Desk, spec: &RollSpec, name: &str) -> Job {
+    let timeout = Duration::from_millis(spec.helm_bound_ms());
+    Job { timeout, ..site.job(desk.helm.program.clone(), name) }
 }
 
 async fn outputs(desk: &Desk, ours: &Revision, spec: &RollSpec) -> Result<Outputs, Failure> {
@@ -126,7 +115,6 @@ fn previous_in(description: &str) -> Option<u32> {
 }
 
 pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
-    wait_for_orphans(site, spec).await?;
     let desk = desk(site).await?;
     let previous = serving_revision(site, &desk, spec).await?;
     let release = site.release()?;
@@ -155,7 +143,8 @@ pub async fn act(site: &Site<'_>, spec: &RollSpec) -> Result<Outputs, Failure> {
     let args = upgrade.apply(desk.helm.major(), &apply);
     let name = format!("helm-upgrade-{}", site.cx.attempt);
     let cancel = &site.cx.cancel;
-    let helm = desk.helm.run((args, values.set.clone()), &site.folder, &name, bound(spec), cancel);
+    let job = Job { inherit: values.set.clone(), ..helm_job(site, &desk, spec, &name) };
+    let helm = desk.helm.run(args, job, cancel);
     let mut watcher = Watcher::new(site, &desk.cluster);
     let done = tokio::select! {
         done = helm => done?,
@@ -263,8 +252,8 @@ async fn roll_back(
     }
     process::create_folder(&site.folder)?;
     let name = format!("helm-rollback-{}", site.cx.attempt);
-    let done =
-        desk.helm.run((args, None), &site.folder, &name, bound(spec), &site.cx.cancel).await?;
+    let job = helm_job(site, desk, spec, &name);
+    let done = desk.helm.run(args, job, &site.cx.cancel).await?;
     if done.success() {
         return Ok(());
     }
@@ -350,7 +339,6 @@ async fn rolled_from(
 }
 
 pub async fn undo(site: &Site<'_>, spec: &RollSpec) -> Result<(), Failure> {
-    wait_for_orphans(site, spec).await?;
     let desk = desk(site).await?;
     let revisions = desk.releases.revisions().await?;
     let Some(from) = rolled_from(site, &desk, &revisions).await? else { return Ok(()) };

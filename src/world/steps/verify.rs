@@ -35,9 +35,6 @@ use crate::world::postgres::{Clients, DbError, Target, quoted};
 use crate::world::process::{self, Ended, Job};
 use crate::world::site::Site;
 
-/// Bound on a restore where the step gives none.
-pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-
 /// Left beside a dump by a verification that succeeded.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,17 +204,7 @@ fn restore_job(
     args: Vec<std::ffi::OsString>,
     env: std::collections::BTreeMap<String, String>,
 ) -> Job {
-    Job {
-        program: clients.program("pg_restore"),
-        args,
-        env,
-        workdir: None,
-        inherit: None,
-        folder: site.folder.clone(),
-        name: name.to_owned(),
-        timeout: RESTORE_TIMEOUT,
-        grace: Duration::from_secs(5),
-    }
+    Job { args, env, ..site.job(clients.program("pg_restore"), name) }
 }
 
 /// Compares a restored copy's rows with those counted at dump time.

@@ -16,3 +16,4 @@ pub mod postgres;
 pub mod program;
 pub mod runbook;
 pub mod seeded;
+pub mod terminal;

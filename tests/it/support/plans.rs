@@ -72,6 +72,7 @@ pub fn command(how: Command) -> StepSpec {
         undo: Some(vec![Arg::Known("take-it-back".into())]),
         idempotent: how == Command::Idempotent,
         pass_env: Vec::new(),
+        detached: false,
         sensitive_outputs: Vec::new(),
     })
 }

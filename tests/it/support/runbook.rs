@@ -67,6 +67,7 @@ pub fn job(steps: usize) -> Job {
         undo: None,
         idempotent: true,
         pass_env: Vec::new(),
+        detached: false,
         sensitive_outputs: Vec::new(),
     };
     let step = |n: usize| Step {

@@ -156,6 +156,7 @@ fn changes() -> Vec<(String, String, String)> {
         ("run", "run", "observe = [\"true\"]\n"),
         ("run", "run", "undo = [\"true\"]\n"),
         ("run", "run", "idempotent = true\n"),
+        ("run", "run", "detached = true\n"),
         ("run", "run", "sensitive_outputs = [\"token\"]\n"),
         ("run", "run", "pass_env = [\"DEPLOY_KEY\"]\n"),
         ("step", "step", "depends_on = [backup.before]\n"),
