@@ -15,12 +15,13 @@ use crate::model::{Address, Outputs};
 use crate::run::{Observation, StepContext, World};
 use crate::text::duration;
 
-/// How long a step that was told to end may take to do so: longer than the grace that any child is given.
+/// How long a step that was told to end may take to do so: longer than the grace that any child is
+/// given.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long a look that nobody needs any more may take to end.
 const LOOK_GRACE: Duration = Duration::from_secs(3);
-/// Bound on an effect whose step gives none, and on every undo: restoring a large database takes longer than the step that
-/// made it necessary, and cutting it short helps nobody.
+/// Bound on an effect whose step gives none, and on every undo: restoring a large database takes
+/// longer than the step that made it necessary, and cutting it short helps nobody.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What a task tells the loop.
@@ -42,7 +43,8 @@ pub enum Report {
         step: Address,
         failure: Failure,
     },
-    /// Not begun, because the run is ending or its lease could not be confirmed: the journal keeps it as started.
+    /// Not begun, because the run is ending or its lease could not be confirmed: the journal keeps
+    /// it as started.
     Abandoned {
         step: Address,
     },
@@ -160,7 +162,8 @@ impl Attempt {
                 (Seen::Cut, _) => return Report::Abandoned { step },
                 (Seen::Whole(Observation::Done(_)), _) => return Report::Undone { step },
                 (Seen::Whole(Observation::NotDone), _) => {}
-                // The step ended by itself and said that it failed. What it left is what its rollback edge is for.
+                // The step ended by itself and said that it failed. What it left is what its
+                // rollback edge is for.
                 (Seen::Whole(Observation::Unknown(_)), UndoAfter::Failure)
                     if !self.cx.step.is_observable() => {}
                 (Seen::Whole(Observation::Unknown(question)), _) => {
@@ -195,15 +198,17 @@ impl Attempt {
         let holds = tokio::select! {
             biased;
             holds = holds => holds,
-            // A store that does not answer is asked again and again; a run that is to pause does not wait for it.
+            // A store that does not answer is asked again and again; a run that is to pause does
+            // not wait for it.
             () = self.interrupt.cancelled() => false,
         };
         holds && !self.stop.is_cancelled()
     }
 
-    /// Looks, and looks again while it can't be told: an API server that restarts answers a moment later. What nobody can
-    /// look at is looked at once. A person's answer is taken where the world has none, and where only what an earlier
-    /// process left tells. A run that is to pause looks no further.
+    /// Looks, and looks again while it can't be told: an API server that restarts answers a moment
+    /// later. What nobody can look at is looked at once. A person's answer is taken where the world
+    /// has none, and where only what an earlier process left tells. A run that is to pause looks no
+    /// further.
     async fn observe(&self, question: Question) -> Seen {
         let is_observable = self.cx.step.is_observable();
         let looks = match self.answer.is_some() || !is_observable {
@@ -264,8 +269,8 @@ impl Attempt {
         Seen::Cut
     }
 
-    /// Runs an effect under its timeout. One that does not end in time is told to, given a little time for it, and
-    /// then left; what became of it is unknown.
+    /// Runs an effect under its timeout. One that does not end in time is told to, given a little
+    /// time for it, and then left; what became of it is unknown.
     async fn bounded<T>(
         &self,
         timeout_ms: Option<u64>,

@@ -30,7 +30,8 @@ pub struct Site<'a> {
     pub redactor: &'a Redactor,
     pub held: &'a HeldOutputs,
     pub cx: &'a StepContext,
-    /// This step's evidence folder: the same for every attempt, so that a later one finds what an earlier one left.
+    /// This step's evidence folder: the same for every attempt, so that a later one finds what an
+    /// earlier one left.
     pub folder: PathBuf,
 }
 
@@ -50,7 +51,8 @@ impl<'a> Site<'a> {
         Resolver { env, outputs: &cx.outputs, held, redactor }
     }
 
-    /// The first eight characters that tell this run from others: the random end of a UUIDv7, not its time.
+    /// The first eight characters that tell this run from others: the random end of a UUIDv7, not
+    /// its time.
     pub fn run_short(&self) -> String {
         let text: Vec<char> = self.cx.run.0.chars().filter(char::is_ascii_alphanumeric).collect();
         text[text.len().saturating_sub(8)..].iter().collect::<String>().to_lowercase()
@@ -61,7 +63,8 @@ impl<'a> Site<'a> {
         short_hash(&self.cx.step.address.to_string())
     }
 
-    /// Says how the step comes along. A reader that is behind misses lines; the step never waits for it.
+    /// Says how the step comes along. A reader that is behind misses lines; the step never waits
+    /// for it.
     pub fn progress(&self, message: impl Into<String>) {
         let message = self.redactor.clean(&message.into());
         let step = self.cx.step.address.clone();
@@ -76,7 +79,8 @@ impl<'a> Site<'a> {
         Ok(self.relative(&path))
     }
 
-    /// Keeps evidence where that is all that can be done: a failure must not hide behind a full disk.
+    /// Keeps evidence where that is all that can be done: a failure must not hide behind a full
+    /// disk.
     pub fn keep_if_possible(&self, name: &str, text: &str) -> Option<String> {
         self.keep(name, text).ok()
     }
@@ -114,7 +118,8 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Waits until nothing that an earlier orthid began for this step is at work, and ends what has used up its time.
+    /// Waits until nothing that an earlier orthid began for this step is at work, and ends what has
+    /// used up its time.
     ///
     /// # Errors
     /// What is still at work: it can't be ended, or nothing may be waited for now.
@@ -156,8 +161,8 @@ impl<'a> Site<'a> {
         spawns && (self.cx.attempt > 1 || self.folder.exists())
     }
 
-    /// Redacts what children of an earlier orthid wrote that have ended since. Where one of their secrets went with that
-    /// orthid, what they wrote is removed.
+    /// Redacts what children of an earlier orthid wrote that have ended since. Where one of their
+    /// secrets went with that orthid, what they wrote is removed.
     pub fn clear_leftovers(&self) {
         if self.cx.hands_off {
             return;

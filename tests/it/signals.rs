@@ -1,5 +1,5 @@
-//! Signals are heard at every moment: at a prompt, while nobody reads, while the store hangs, while looking; and each means
-//! what it says. The built program, real signals, a terminal.
+//! Signals are heard at every moment: at a prompt, while nobody reads, while the store hangs, while
+//! looking; and each means what it says. The built program, real signals, a terminal.
 
 use std::fs;
 use std::io::{Read, Write};

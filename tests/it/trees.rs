@@ -1,5 +1,6 @@
-//! A step's work is its whole process tree: what a command leaves behind, daemonises or hides behind a wrapper is seen, waited
-//! for and ended, by the orthid that began it and by one that comes later. The built program and real processes.
+//! A step's work is its whole process tree: what a command leaves behind, daemonises or hides
+//! behind a wrapper is seen, waited for and ended, by the orthid that began it and by one that
+//! comes later. The built program and real processes.
 
 use std::fs;
 use std::process::Child;
@@ -118,7 +119,8 @@ fn a_resume_waits_for_what_a_killed_orthid_left_and_adopts_its_outputs() {
     }
 }
 
-/// Nobody knows any more how it ended: the outputs that nobody can tell are asked for, never made up.
+/// Nobody knows any more how it ended: the outputs that nobody can tell are asked for, never made
+/// up.
 #[test]
 fn a_command_that_failed_while_nobody_was_there_is_asked_about() {
     let desk = desk("echo begin >> lines; sleep 1; exit 3", "");

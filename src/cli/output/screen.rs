@@ -1,5 +1,5 @@
-//! The display of a run in a thread of its own: a reader that does not read, or a terminal that is held, stops the display and
-//! nothing else.
+//! The display of a run in a thread of its own: a reader that does not read, or a terminal that is
+//! held, stops the display and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,8 +84,9 @@ impl Screen {
         drop(self.shown.send(shown));
     }
 
-    /// Waits until all is shown; gives up where nothing more is for that long. Returns whether all is. It waits in a thread of
-    /// its own: timers of the runtime may stand still together with a run that hangs.
+    /// Waits until all is shown; gives up where nothing more is for that long. Returns whether all
+    /// is. It waits in a thread of its own: timers of the runtime may stand still together with a
+    /// run that hangs.
     pub async fn close(self, patience: Duration) -> bool {
         let Screen { mode: _, shown, counts, closed } = self;
         drop(shown);

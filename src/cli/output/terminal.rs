@@ -83,7 +83,8 @@ static IS_BOUNDED: AtomicBool = AtomicBool::new(false);
 /// A note is being written that nobody reads.
 static IS_STUCK: AtomicBool = AtomicBool::new(false);
 
-/// From now on a note that nobody reads is waited for no longer, and those after it are dropped until somebody does.
+/// From now on a note that nobody reads is waited for no longer, and those after it are dropped
+/// until somebody does.
 pub fn bound_notes() {
     IS_BOUNDED.store(true, Ordering::Relaxed);
 }
@@ -94,8 +95,8 @@ pub fn mute() {
     IS_STUCK.store(true, Ordering::Relaxed);
 }
 
-/// Tells the person something that is not the result: goes to stderr, with a line end. A closed stderr is ignored,
-/// because there is nowhere left to complain.
+/// Tells the person something that is not the result: goes to stderr, with a line end. A closed
+/// stderr is ignored, because there is nowhere left to complain.
 pub fn note(text: &str) {
     if !IS_BOUNDED.load(Ordering::Relaxed) {
         return note_patiently(text);

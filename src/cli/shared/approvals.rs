@@ -92,7 +92,8 @@ fn read(path: &Path, job: &Job) -> Result<BTreeMap<Address, GivenApproval>, Comm
     })
 }
 
-/// Asks the person at the terminal about those of the waiting steps that list no keys; none where a signal came first.
+/// Asks the person at the terminal about those of the waiting steps that list no keys; none where a
+/// signal came first.
 pub async fn ask(
     plan: &Plan,
     waiting: &[Address],

@@ -154,7 +154,8 @@ async fn watched(
     let expected = expected.map(|(step, ms)| (step.clone(), Duration::from_millis(*ms))).collect();
     let mode = Mode::choose(args.watch.json, args.watch.quiet, cx.terminal);
     let screen = Screen::open(mode, expected);
-    // A task of the runtime, so that the run and its steps wake each other without a detour through this thread.
+    // A task of the runtime, so that the run and its steps wake each other without a detour through
+    // this thread.
     let (deps, job) = (deps.clone(), job.clone());
     let mut work = tokio::spawn(async move {
         match opening {
@@ -194,8 +195,8 @@ async fn watched(
     }
 }
 
-/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the first, however often it says
-/// so.
+/// First signal: start nothing new and pause. Second: stop now. A closed terminal counts as the
+/// first, however often it says so.
 fn told(heard: Heard, control: &Control, screen: &Screen, signals: &Signals) {
     match (control.interrupt.is_cancelled(), heard) {
         (false, _) => {

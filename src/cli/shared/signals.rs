@@ -1,6 +1,7 @@
 //! Signals while a run is carried out: heard at every moment, and told apart by what they ask for.
 //!
-//! They are heard in a thread of their own: whatever the others wait for, a disk or a reader, this one waits for nothing else.
+//! They are heard in a thread of their own: whatever the others wait for, a disk or a reader, this
+//! one waits for nothing else.
 
 use std::future::Future;
 use std::time::Duration;
@@ -58,8 +59,8 @@ impl Signals {
         });
     }
 
-    /// What a person answers at a prompt; none where a signal came first. The prompt reads in a thread of its own, which the
-    /// end of the program ends.
+    /// What a person answers at a prompt; none where a signal came first. The prompt reads in a
+    /// thread of its own, which the end of the program ends.
     pub async fn or_answer<T: Send + 'static>(
         &mut self,
         ask: impl FnOnce() -> T + Send + 'static,

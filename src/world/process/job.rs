@@ -174,7 +174,8 @@ impl Finished {
         self.status.signal().is_some()
     }
 
-    /// The last lines of stderr (or of stdout where stderr is silent), redacted, for an error message.
+    /// The last lines of stderr (or of stdout where stderr is silent), redacted, for an error
+    /// message.
     pub fn last_words(&self, redactor: &Redactor) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();

@@ -1,11 +1,13 @@
-//! The keeper: a process of our own between orthid and a command, which stays until the command's whole tree is gone.
+//! The keeper: a process of our own between orthid and a command, which stays until the command's
+//! whole tree is gone.
 //!
-//! Guarantees: whatever the command leaves behind becomes the keeper's child (it is a subreaper), in whichever session or
-//! group; so the tree is over exactly when the keeper is. The keeper outlives a killed orthid, and writes the command's end
-//! into the marker, where a later orthid finds it.
+//! Guarantees: whatever the command leaves behind becomes the keeper's child (it is a subreaper),
+//! in whichever session or group; so the tree is over exactly when the keeper is. The keeper
+//! outlives a killed orthid, and writes the command's end into the marker, where a later orthid
+//! finds it.
 //!
-//! Must not: allocate, or do anything else that is not async-signal-safe. It is a fork of a process with threads, and never
-//! becomes another program.
+//! Must not: allocate, or do anything else that is not async-signal-safe. It is a fork of a process
+//! with threads, and never becomes another program.
 
 use std::ffi::{CStr, CString};
 use std::io::{self, Cursor, Write};
@@ -31,10 +33,11 @@ const REPORT: RawFd = 1;
 /// Exit codes, a bit each.
 type Codes = [u64; 4];
 
-/// Makes what this command forks a keeper, and the program a child of it. The read end hears the program's wait status.
+/// Makes what this command forks a keeper, and the program a child of it. The read end hears the
+/// program's wait status.
 ///
-/// The program begins only if `orthid` is still the parent once the marker is written: one that was killed before may have
-/// a successor that saw no marker.
+/// The program begins only if `orthid` is still the parent once the marker is written: one that was
+/// killed before may have a successor that saw no marker.
 pub(super) fn stand_between(
     command: &mut std::process::Command,
     job: &Job,
@@ -54,8 +57,8 @@ pub(super) fn stand_between(
         unsafe_code,
         reason = "the only way to run something in the child before it is the program"
     )]
-    // SAFETY: after the fork of a process with threads only async-signal-safe functions may be called. The closure makes
-    // system calls and allocates nothing: what it needs was made here.
+    // SAFETY: after the fork of a process with threads only async-signal-safe functions may be
+    // called. The closure makes system calls and allocates nothing: what it needs was made here.
     unsafe {
         command.pre_exec(move || {
             fork(&path, &head, orthid, &write, leaves)?;
@@ -85,8 +88,8 @@ fn bits(codes: &[i32]) -> Codes {
 /// Returns in the child that becomes the program; the keeper never returns.
 fn fork(path: &CStr, head: &[u8], orthid: Pid, report: &OwnedFd, leaves: Codes) -> io::Result<()> {
     let marker = mark(path, head, orthid)?;
-    // A session without a terminal: a program that asks at /dev/tty hears at once that there is none, and no signal of a
-    // terminal reaches the tree.
+    // A session without a terminal: a program that asks at /dev/tty hears at once that there is
+    // none, and no signal of a terminal reaches the tree.
     unistd::setsid()?;
     prctl::set_child_subreaper(true)?;
     SigSet::all().thread_block()?;
@@ -129,7 +132,8 @@ fn mark(path: &CStr, head: &[u8], orthid: Pid) -> io::Result<OwnedFd> {
 #[expect(unsafe_code, reason = "system calls that have no safe form on bare descriptors")]
 fn stay(program: Pid, marker: &OwnedFd, report: &OwnedFd, leaves: Codes) -> ! {
     let _ = prctl::set_name(c"orthid-keeper");
-    // SAFETY: plain system calls on descriptors of this process, which nothing else in it uses any more.
+    // SAFETY: plain system calls on descriptors of this process, which nothing else in it uses any
+    // more.
     unsafe {
         libc::dup2(marker.as_raw_fd(), MARKER);
         libc::dup2(report.as_raw_fd(), REPORT);

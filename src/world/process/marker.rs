@@ -1,7 +1,9 @@
-//! Markers: what runs for a step, and how it ended, for an orthid that comes after one that was killed.
+//! Markers: what runs for a step, and how it ended, for an orthid that comes after one that was
+//! killed.
 //!
-//! The first line is written by the keeper before the program begins, and says which process the keeper is. Later lines say
-//! that the program was told to end, how it ended, and that its whole tree is over.
+//! The first line is written by the keeper before the program begins, and says which process the
+//! keeper is. Later lines say that the program was told to end, how it ended, and that its whole
+//! tree is over.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -23,7 +23,8 @@ pub struct Orphan {
     bound: Duration,
 }
 
-/// Every command of this work that an earlier orthid left, and that is not over. `at_most` bounds those whose marker is gone.
+/// Every command of this work that an earlier orthid left, and that is not over. `at_most` bounds
+/// those whose marker is gone.
 ///
 /// # Errors
 /// Where the processes can't be listed: then nobody knows.
@@ -53,7 +54,8 @@ pub fn orphans(folder: &Path, work: &Work, at_most: Duration) -> std::io::Result
     Ok(found)
 }
 
-/// Processes that have the work's variables and whose marker was removed together with the evidence.
+/// Processes that have the work's variables and whose marker was removed together with the
+/// evidence.
 fn unmarked(
     folder: &Path,
     work: &Work,
@@ -143,8 +145,8 @@ pub fn leftovers(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Redacts what such a command wrote, or, without a redactor that knows its secrets, removes it. Returns what could not be
-/// kept, in words.
+/// Redacts what such a command wrote, or, without a redactor that knows its secrets, removes it.
+/// Returns what could not be kept, in words.
 pub fn clear_leftover(folder: &Path, name: &str, redactor: Option<&Redactor>) -> Vec<String> {
     let mut lost = Vec::new();
     for stream in ["out", "err"] {

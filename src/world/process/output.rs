@@ -1,7 +1,9 @@
-//! What a command writes: files that orthid holds open, so that what was said is known whatever becomes of their names.
+//! What a command writes: files that orthid holds open, so that what was said is known whatever
+//! becomes of their names.
 //!
-//! Guarantees: what stays under the name is redacted, and is another file than the one that was written to: a process that
-//! was left in the background can't write into it. Evidence that can't be kept costs a note, never the outcome.
+//! Guarantees: what stays under the name is redacted, and is another file than the one that was
+//! written to: a process that was left in the background can't write into it. Evidence that can't
+//! be kept costs a note, never the outcome.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -55,7 +57,8 @@ impl Output {
         remove(&path).map_err(|error| format!("{} could not be removed: {error}", path.display()))
     }
 
-    /// Puts the redacted text in the place of what was written; nothing where there is none. Errors: in words.
+    /// Puts the redacted text in the place of what was written; nothing where there is none.
+    /// Errors: in words.
     pub(super) fn keep(self, text: &str, redactor: &Redactor) -> Result<(), String> {
         let Output { path, file } = self;
         let said = |error: io::Error| format!("{} could not be kept: {error}", path.display());

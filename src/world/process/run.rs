@@ -56,7 +56,8 @@ fn keep(stream: Output, text: &str, job: &Job, redactor: &Redactor) {
     }
 }
 
-/// A child whose stdout the caller reads. Its tree dies with this value, because nobody would read on.
+/// A child whose stdout the caller reads. Its tree dies with this value, because nobody would read
+/// on.
 #[derive(Debug)]
 pub struct Piped {
     running: Running,

@@ -1,7 +1,9 @@
-//! A command's process tree, as `/proc` shows it: who belongs to it, and telling all of them something.
+//! A command's process tree, as `/proc` shows it: who belongs to it, and telling all of them
+//! something.
 //!
-//! A process belongs to a tree as a descendant of its keeper, whatever session it made for itself. Where the keeper is gone
-//! (somebody killed it), by the keeper's session and by the variables that every child is given.
+//! A process belongs to a tree as a descendant of its keeper, whatever session it made for itself.
+//! Where the keeper is gone (somebody killed it), by the keeper's session and by the variables that
+//! every child is given.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -117,7 +119,8 @@ impl Tree {
             let same =
                 self::process(process.pid).is_some_and(|p| p.start_time == process.start_time);
             if is_proven && same {
-                // It may have ended meanwhile, or be another user's: who is still there is found by looking again.
+                // It may have ended meanwhile, or be another user's: who is still there is found by
+                // looking again.
                 let _ = kill(Pid::from_raw(process.pid), signal);
             }
         }
@@ -180,7 +183,8 @@ fn descend(all: &BTreeMap<i32, Process>, found: &mut BTreeMap<i32, bool>) {
     }
 }
 
-/// A process and all that are above it: an orthid that a step runs is no work of that step's to be ended by itself.
+/// A process and all that are above it: an orthid that a step runs is no work of that step's to be
+/// ended by itself.
 fn ancestors(all: &BTreeMap<i32, Process>, of: i32) -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
     let mut next = Some(of);
@@ -194,7 +198,8 @@ fn own_pid() -> i32 {
     nix::unistd::getpid().as_raw()
 }
 
-/// The run, step and attempt that a process works for, by its variables; none where it has none or may not be read.
+/// The run, step and attempt that a process works for, by its variables; none where it has none or
+/// may not be read.
 pub(super) fn marks(pid: i32) -> Option<(Work, String)> {
     let variables = read(Path::new(&format!("/proc/{pid}/environ"))).ok()?;
     let value = |name: &str| {
@@ -214,7 +219,8 @@ pub(super) fn all() -> io::Result<BTreeMap<i32, Process>> {
         let Some(pid) = pid else { continue };
         match read(Path::new(&format!("/proc/{pid}/stat"))) {
             Ok(stat) => drop(parse(&stat).map(|process| found.insert(pid, process))),
-            // It ended while we looked. Anything else, such as no descriptor left, would hide one that is there.
+            // It ended while we looked. Anything else, such as no descriptor left, would hide one
+            // that is there.
             Err(error)
                 if matches!(error.raw_os_error(), Some(nix::libc::ENOENT | nix::libc::ESRCH)) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
@@ -228,7 +234,8 @@ fn process(pid: i32) -> Option<Process> {
     parse(&read(Path::new(&format!("/proc/{pid}/stat"))).ok()?)
 }
 
-/// Reads a `stat`. The second field is the name in parentheses and may hold anything, spaces and parentheses included.
+/// Reads a `stat`. The second field is the name in parentheses and may hold anything, spaces and
+/// parentheses included.
 fn parse(stat: &[u8]) -> Option<Process> {
     let begins = stat.iter().position(|byte| *byte == b'(')?;
     let ends = stat.iter().rposition(|byte| *byte == b')')?;

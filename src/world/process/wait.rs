@@ -118,7 +118,8 @@ async fn hear(report: &mut pipe::Receiver) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(i32::from_ne_bytes(status)))
 }
 
-/// Says what a person should know of a tree that takes its time. Returns what is at work after the command's own end.
+/// Says what a person should know of a tree that takes its time. Returns what is at work after the
+/// command's own end.
 fn say(tree: &Tree, job: &Job, ended: Option<ExitStatus>) -> Vec<Process> {
     // Where `/proc` can't be read now, there is nothing to say.
     let Ok(processes) = tree.processes() else { return Vec::new() };

@@ -160,7 +160,8 @@ fn successes(spec: &RunSpec) -> Vec<i32> {
     }
 }
 
-/// Registers what a command printed and its step calls secret; false where some of that is not there.
+/// Registers what a command printed and its step calls secret; false where some of that is not
+/// there.
 pub fn learn(spec: &RunSpec, stdout: &str, redactor: &Redactor) -> bool {
     let outputs = outputs(stdout);
     for value in spec.sensitive_outputs.iter().filter_map(|name| outputs.get(name)) {
@@ -285,7 +286,8 @@ fn no_terminal(site: &Site<'_>) -> String {
     )
 }
 
-/// Whether a program says that it wanted to ask somebody, in the words of shells, OpenSSH, sudo, git, gpg and su.
+/// Whether a program says that it wanted to ask somebody, in the words of shells, OpenSSH, sudo,
+/// git, gpg and su.
 fn asked_at_a_terminal(stderr: &str) -> bool {
     const WORDS: [&str; 9] = [
         "/dev/tty",
