@@ -29,6 +29,10 @@ lint: ## Check formatting and lints, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
+.PHONY: coverage
+coverage: ## Lines that the tests cover which need no cluster, by module
+	@.ci/coverage
+
 .PHONY: bench
 bench: ## Measure against Terraform, the disk and DBOS, side by side
 	@benches/run
