@@ -5,6 +5,7 @@
 mod address;
 mod hop;
 mod http;
+mod public_key;
 mod release;
 mod step;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 pub use address::{Address, AddressError};
 pub use hop::{Hop, HopKind};
 pub use http::{Capture, Expectation, HttpRequest, JwtExpectation};
+pub use public_key::{PublicKey, PublicKeyError};
 pub use release::{DatabaseSpec, FileDigest, ReleaseSpec, ValuesPolicy, ValuesSpec, VersionOf};
 pub use step::{
     ApproveSpec, BackupSpec, Effect, Look, MigrateSpec, MigrateVia, Named, OnFailure, Output,

@@ -66,6 +66,9 @@ pub(crate) fn action(step: &Step) -> String {
         StepSpec::Approve(approve) => match approve.keys.len() {
             0 => "wait for a yes at the terminal".to_owned(),
             1 => "wait for an approval signed with the plan's key".to_owned(),
+            keys if approve.needed() > 1 => {
+                format!("wait for approvals signed with {} of {keys} keys", approve.needed())
+            }
             keys => format!("wait for an approval signed with one of {keys} keys"),
         },
         StepSpec::Backup(backup) => format!("pg_dump {} to {}", backup.database, backup.to),

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::envelope::{Envelope, EnvelopeError, SigningKey};
-use crate::model::{Address, StepSpec};
+use super::envelope::{Envelope, EnvelopeError};
+use crate::model::{Address, PublicKey, StepSpec};
 use crate::plan::Plan;
 
 const PAYLOAD_TYPE: &str = "application/vnd.orthid.approval+json";
@@ -32,6 +33,9 @@ pub struct Statement {
     pub by: String,
     /// RFC 3339.
     pub at: String,
+    /// It counts until then; for ever where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,6 +50,8 @@ pub enum ApprovalError {
     NoSuchStep(Address),
     #[error("it does not approve {0}")]
     AnotherStep(Address),
+    #[error("it expired at {0}")]
+    Expired(Timestamp),
     #[error("the key that signed it, {key}, is not among those that may approve {step}")]
     KeyNotAllowed { step: Address, key: String },
 }
@@ -59,16 +65,23 @@ impl From<EnvelopeError> for ApprovalError {
     }
 }
 
-/// An approval of these steps of the plan with this digest, signed.
-pub fn sign(key: &SigningKey, plan: &str, steps: Vec<Address>, by: &str, at: &str) -> Envelope {
+/// An approval of these steps of the plan with this digest, to be signed.
+pub fn statement(
+    plan: &str,
+    steps: Vec<Address>,
+    by: &str,
+    at: &str,
+    expires_at: Option<Timestamp>,
+) -> Envelope {
     let statement = Statement {
         format_version: FORMAT_VERSION,
         plan: plan.to_owned(),
         steps,
         by: by.to_owned(),
         at: at.to_owned(),
+        expires_at,
     };
-    key.sign(PAYLOAD_TYPE, &statement)
+    Envelope::unsigned(PAYLOAD_TYPE, &statement)
 }
 
 /// The keys that each approve step of a plan takes; none where anyone at the terminal may say yes.
@@ -80,12 +93,17 @@ pub fn approve_steps(plan: &Plan) -> BTreeMap<Address, &[String]> {
     steps.collect()
 }
 
+/// Whether this key is among those that a step lists, whichever way it is written there.
+pub fn lists(keys: &[String], key: &PublicKey) -> bool {
+    keys.iter().any(|listed| listed.parse().is_ok_and(|listed: PublicKey| listed == *key))
+}
+
 /// A statement under at least one good signature. Whether that key may approve is another question.
 #[derive(Clone, Debug)]
 pub struct Signed {
     statement: Statement,
     /// Public keys whose signature is good.
-    signers: Vec<String>,
+    signers: Vec<PublicKey>,
 }
 
 impl Signed {
@@ -103,23 +121,35 @@ impl Signed {
         &self.statement.by
     }
 
-    /// The key by which it approves this step of this plan; any key does where none is listed.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.statement.expires_at
+    }
+
+    /// The keys by which it approves this step of this plan at this time: one or more of those listed, any where none is.
     pub fn approves(
         &self,
         digest: &str,
         step: &Address,
         keys: &[String],
-    ) -> Result<String, ApprovalError> {
+        now: Timestamp,
+    ) -> Result<Vec<PublicKey>, ApprovalError> {
         if self.statement.plan != digest {
             return Err(ApprovalError::AnotherPlan(self.statement.plan.clone()));
         }
         if !self.statement.steps.contains(step) {
             return Err(ApprovalError::AnotherStep(step.clone()));
         }
-        let allowed = |key: &&String| keys.is_empty() || keys.contains(key);
-        let not_allowed =
-            || ApprovalError::KeyNotAllowed { step: step.clone(), key: self.signers.join(", ") };
-        self.signers.iter().find(allowed).cloned().ok_or_else(not_allowed)
+        if let Some(expired) = self.statement.expires_at.filter(|expires| *expires < now) {
+            return Err(ApprovalError::Expired(expired));
+        }
+        let allowed = |key: &&PublicKey| keys.is_empty() || lists(keys, key);
+        let allowed: Vec<PublicKey> = self.signers.iter().filter(allowed).cloned().collect();
+        if allowed.is_empty() {
+            let signers: Vec<String> = self.signers.iter().map(ToString::to_string).collect();
+            let (step, key) = (step.clone(), signers.join(", "));
+            return Err(ApprovalError::KeyNotAllowed { step, key });
+        }
+        Ok(allowed)
     }
 }
 
@@ -128,6 +158,7 @@ pub fn verify(
     bytes: &[u8],
     digest: &str,
     plan: &Plan,
+    now: Timestamp,
 ) -> Result<BTreeMap<Address, GivenApproval>, ApprovalError> {
     let signed = Signed::read(bytes)?;
     let gates = approve_steps(plan);
@@ -137,8 +168,9 @@ pub fn verify(
     }
     for step in &signed.statement.steps {
         let keys = gates.get(step).ok_or_else(|| ApprovalError::NoSuchStep(step.clone()))?;
-        let key = signed.approves(digest, step, keys)?;
-        let by = format!("{} ({key})", signed.by());
+        let signers = signed.approves(digest, step, keys, now)?;
+        let signers: Vec<String> = signers.iter().map(ToString::to_string).collect();
+        let by = format!("{} ({})", signed.by(), signers.join(", "));
         let statement = String::from_utf8_lossy(bytes).trim().to_owned();
         given.insert(step.clone(), GivenApproval { by, statement });
     }
@@ -149,14 +181,19 @@ pub fn verify(
 mod tests {
     use super::*;
     use crate::model::{ApproveSpec, Step, StepKind};
+    use crate::run::envelope::SigningKey;
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_seed([seed; 32])
     }
 
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
     fn plan(keys: &[&SigningKey]) -> Plan {
-        let keys = keys.iter().map(|key| key.public()).collect();
-        let spec = StepSpec::Approve(ApproveSpec { keys, deadline_ms: None });
+        let keys = keys.iter().map(|key| key.public().to_string()).collect();
+        let spec = StepSpec::Approve(ApproveSpec { keys, ..ApproveSpec::default() });
         let step = Step::at(go(), spec);
         Plan { steps: vec![step], ..Plan::default() }
     }
@@ -165,37 +202,42 @@ mod tests {
         Address::new(StepKind::Approve, "go")
     }
 
-    fn envelope(by: &SigningKey) -> Envelope {
-        sign(by, "d1", vec![go()], "ada", "2026-01-02T03:04:05Z")
-    }
-
-    fn signed(by: &SigningKey) -> Vec<u8> {
-        serde_json::to_vec(&envelope(by)).unwrap()
+    fn signed(by: &[&SigningKey], expires_at: Option<Timestamp>) -> Vec<u8> {
+        let mut envelope = statement("d1", vec![go()], "ada", "t", expires_at);
+        for key in by {
+            key.add_to(&mut envelope);
+        }
+        serde_json::to_vec(&envelope).unwrap()
     }
 
     #[test]
     fn a_signed_approval_is_taken_for_its_plan_and_step() {
-        let ada = key(1);
-        let given = verify(&signed(&ada), "d1", &plan(&[&key(2), &ada])).unwrap();
-        assert_eq!(given[&go()].by, format!("ada ({})", ada.public()));
-        let unnamed = verify(&signed(&ada), "d1", &plan(&[])).unwrap();
-        assert_eq!(unnamed.len(), 1, "without keys, anybody's will do");
-        let mut both = envelope(&key(9));
-        both.join(envelope(&ada));
-        let given = verify(&serde_json::to_vec(&both).unwrap(), "d1", &plan(&[&ada])).unwrap();
-        assert_eq!(given[&go()].by, format!("ada ({})", ada.public()), "one of several signers");
+        let (ada, bob) = (&key(1), &key(2));
+        let by = |bytes: &[u8], plan: &Plan| {
+            let given = verify(bytes, "d1", plan, now()).unwrap();
+            given[&go()].by.clone()
+        };
+        let both = plan(&[bob, ada]);
+        assert_eq!(by(&signed(&[ada], None), &both), format!("ada ({})", ada.public()));
+        assert_eq!(by(&signed(&[&key(9), ada], None), &both), format!("ada ({})", ada.public()));
+        let two = format!("ada ({}, {})", ada.public(), bob.public());
+        assert_eq!(by(&signed(&[ada, bob], None), &both), two);
+        by(&signed(&[&key(9)], None), &plan(&[]));
+        by(&signed(&[ada], Some(now())), &both);
     }
 
     #[test]
     fn anything_else_is_refused() {
-        let (ada, eve) = (key(1), key(9));
+        let (ada, eve) = (&key(1), &key(9));
         let refused = |bytes: &[u8], digest: &str, plan: &Plan| {
-            verify(bytes, digest, plan).unwrap_err().to_string()
+            verify(bytes, digest, plan, now()).unwrap_err().to_string()
         };
-        let by_ada = signed(&ada);
-        assert!(refused(&signed(&eve), "d1", &plan(&[&ada])).contains("not among those"));
-        assert_eq!(refused(&by_ada, "d2", &plan(&[&ada])), "it approves another plan, d1");
+        let by_ada = signed(&[ada], None);
+        assert!(refused(&signed(&[eve], None), "d1", &plan(&[ada])).contains("not among those"));
+        assert_eq!(refused(&by_ada, "d2", &plan(&[ada])), "it approves another plan, d1");
         assert!(refused(&by_ada, "d1", &Plan::default()).contains("no approve step `approve.go`"));
-        assert!(refused(b"{}", "d1", &plan(&[&ada])).contains("not an approval"));
+        assert!(refused(b"{}", "d1", &plan(&[ada])).contains("not an approval"));
+        let late = signed(&[ada], Some(now() - jiff::SignedDuration::from_secs(1)));
+        assert_eq!(refused(&late, "d1", &plan(&[ada])), "it expired at 2026-01-02T03:04:04Z");
     }
 }

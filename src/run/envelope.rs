@@ -1,5 +1,8 @@
 //! A signed document: a DSSE envelope (<https://github.com/secure-systems-lab/dsse>) under ed25519 signatures.
 //!
+//! A signature is the bare one, in Base64, or one that `ssh-keygen -Y sign -n orthid` made of the same bytes, in its armor:
+//! a key that lives in an agent, or under a passphrase, signs that way.
+//!
 //! Must not: know what is signed, or read files.
 
 use base64::Engine;
@@ -9,7 +12,11 @@ use ed25519_dalek::Signer;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use ssh_key::SshSig;
+use ssh_key::public::{Ed25519PublicKey, KeyData};
 use thiserror::Error;
+
+use crate::model::PublicKey;
 
 /// A document and its signatures, as DSSE spells them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +29,14 @@ pub struct Envelope {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvelopeSignature {
-    /// The public key, in Base64.
+    /// The public key.
     keyid: String,
     sig: String,
 }
+
+/// What `ssh-keygen -Y sign` is told that its signature is for, so that none that was made for something else counts.
+pub const SSH_NAMESPACE: &str = "orthid";
+const SSH_ARMOR: &str = "-----BEGIN SSH SIGNATURE-----";
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EnvelopeError {
@@ -40,7 +51,7 @@ impl Envelope {
     pub fn open<T: DeserializeOwned>(
         bytes: &[u8],
         payload_type: &str,
-    ) -> Result<(T, Vec<String>), EnvelopeError> {
+    ) -> Result<(T, Vec<PublicKey>), EnvelopeError> {
         let not_one = |error: &dyn std::fmt::Display| EnvelopeError::NotOne(error.to_string());
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| not_one(&error))?;
         if envelope.payload_type != payload_type {
@@ -48,8 +59,8 @@ impl Envelope {
         }
         let payload = STANDARD.decode(&envelope.payload).map_err(|error| not_one(&error))?;
         let signed = encoded(payload_type, &payload);
-        let good = envelope.signatures.into_iter().filter(|signature| is_right(signature, &signed));
-        let signers: Vec<String> = good.map(|signature| signature.keyid).collect();
+        let good = envelope.signatures.iter().filter_map(|signature| signer(signature, &signed));
+        let signers: Vec<PublicKey> = good.collect();
         if signers.is_empty() {
             return Err(EnvelopeError::NotSigned);
         }
@@ -58,51 +69,78 @@ impl Envelope {
         Ok((document, signers))
     }
 
-    /// Adds the signatures of another envelope around the same document.
-    #[cfg(test)]
-    pub(super) fn join(&mut self, other: Envelope) {
-        assert_eq!(self.payload, other.payload, "one document");
-        self.signatures.extend(other.signatures);
+    /// A document without a signature yet.
+    pub fn unsigned(payload_type: &str, document: &impl Serialize) -> Envelope {
+        let payload = serde_json::to_vec(document).expect("a document is plain data");
+        Envelope {
+            payload_type: payload_type.to_owned(),
+            payload: STANDARD.encode(payload),
+            signatures: Vec::new(),
+        }
+    }
+
+    /// The bytes that a signature is made of: DSSE's pre-authentication encoding, which covers the type too.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let payload = STANDARD.decode(&self.payload).expect("the payload was encoded here");
+        encoded(&self.payload_type, &payload)
+    }
+
+    /// Adds a signature, whether or not it is good: [`Envelope::open`] tells.
+    pub fn add(&mut self, key: &PublicKey, sig: String) {
+        self.signatures.push(EnvelopeSignature { keyid: key.to_string(), sig });
     }
 }
 
-/// A private key as `openssl genpkey -algorithm ed25519` writes it.
-pub struct SigningKey(dalek::SigningKey);
+/// A private key: ed25519, as `openssl genpkey` or `ssh-keygen` writes it.
+pub struct SigningKey {
+    key: dalek::SigningKey,
+    public: PublicKey,
+}
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SigningKey").field(&self.public()).finish()
+        f.debug_tuple("SigningKey").field(&self.public).finish()
     }
 }
 
 impl SigningKey {
-    /// Reads PKCS #8 in PEM. The error does not repeat what was read.
+    /// Reads PKCS #8 or OpenSSH's format, in PEM. The error does not repeat what was read.
     pub fn from_pem(pem: &str) -> Result<Self, EnvelopeError> {
-        dalek::SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| {
-            EnvelopeError::NotOne("the key is not an ed25519 private key in PEM".to_owned())
-        })
+        let not_one = || {
+            let reason = "the key is not an ed25519 private key in PEM, without a passphrase";
+            EnvelopeError::NotOne(reason.to_owned())
+        };
+        if let Ok(key) = dalek::SigningKey::from_pkcs8_pem(pem) {
+            let public = PublicKey::raw(key.verifying_key().to_bytes());
+            return Ok(Self { key, public });
+        }
+        let key = ssh_key::PrivateKey::from_openssh(pem).map_err(|_| not_one())?;
+        let pair = key.key_data().ed25519().ok_or_else(not_one)?;
+        let key = dalek::SigningKey::from_bytes(&pair.private.to_bytes());
+        let public = PublicKey::openssh(key.verifying_key().to_bytes());
+        Ok(Self { key, public })
     }
 
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(dalek::SigningKey::from_bytes(&seed))
+        let key = dalek::SigningKey::from_bytes(&seed);
+        let public = PublicKey::raw(key.verifying_key().to_bytes());
+        Self { key, public }
     }
 
-    /// The public key, as an `approve` step's `keys` lists it.
-    pub fn public(&self) -> String {
-        STANDARD.encode(self.0.verifying_key().as_bytes())
+    pub fn public(&self) -> &PublicKey {
+        &self.public
     }
 
     pub fn sign(&self, payload_type: &str, document: &impl Serialize) -> Envelope {
-        let payload = serde_json::to_vec(document).expect("a document is plain data");
-        let sig = self.0.sign(&encoded(payload_type, &payload));
-        Envelope {
-            payload_type: payload_type.to_owned(),
-            payload: STANDARD.encode(payload),
-            signatures: vec![EnvelopeSignature {
-                keyid: self.public(),
-                sig: STANDARD.encode(sig.to_bytes()),
-            }],
-        }
+        let mut envelope = Envelope::unsigned(payload_type, document);
+        self.add_to(&mut envelope);
+        envelope
+    }
+
+    /// Adds this key's signature.
+    pub fn add_to(&self, envelope: &mut Envelope) {
+        let sig = self.key.sign(&envelope.signed_bytes());
+        envelope.add(&self.public, STANDARD.encode(sig.to_bytes()));
     }
 }
 
@@ -112,18 +150,25 @@ fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-fn is_right(signature: &EnvelopeSignature, signed: &[u8]) -> bool {
-    let check = || {
-        let key: [u8; 32] = STANDARD.decode(&signature.keyid).ok()?.try_into().ok()?;
-        let key = dalek::VerifyingKey::from_bytes(&key).ok()?;
-        let sig = dalek::Signature::from_slice(&STANDARD.decode(&signature.sig).ok()?).ok()?;
-        key.verify_strict(signed, &sig).ok()
-    };
-    check().is_some()
+/// The key whose good signature this is.
+fn signer(signature: &EnvelopeSignature, signed: &[u8]) -> Option<PublicKey> {
+    let key: PublicKey = signature.keyid.parse().ok()?;
+    if signature.sig.starts_with(SSH_ARMOR) {
+        let sig = SshSig::from_pem(&signature.sig).ok()?;
+        let data = KeyData::Ed25519(Ed25519PublicKey(*key.point()));
+        ssh_key::PublicKey::new(data, "").verify(SSH_NAMESPACE, signed, &sig).ok()?;
+        return Some(key);
+    }
+    let sig = dalek::Signature::from_slice(&STANDARD.decode(&signature.sig).ok()?).ok()?;
+    dalek::VerifyingKey::from_bytes(key.point()).ok()?.verify_strict(signed, &sig).ok()?;
+    Some(key)
 }
 
 #[cfg(test)]
 mod tests {
+    use ssh_key::private::Ed25519Keypair;
+    use ssh_key::{HashAlg, LineEnding};
+
     use super::*;
 
     const TYPE: &str = "text/test";
@@ -139,12 +184,11 @@ mod tests {
     #[test]
     fn it_gives_what_was_signed_and_the_keys_whose_signature_is_good() {
         let mut both = key(1).sign(TYPE, &"yes");
-        both.join(key(2).sign(TYPE, &"yes"));
-        let mut forged = key(3).sign(TYPE, &"yes");
-        forged.signatures[0].sig = both.signatures[0].sig.clone();
-        both.join(forged);
+        both.signatures.extend(key(2).sign(TYPE, &"yes").signatures);
+        both.add(key(3).public(), both.signatures[0].sig.clone());
         let (document, signers) = Envelope::open::<String>(&bytes(&both), TYPE).unwrap();
-        assert_eq!((document.as_str(), signers), ("yes", vec![key(1).public(), key(2).public()]));
+        assert_eq!(document, "yes");
+        assert_eq!(signers, [key(1).public().clone(), key(2).public().clone()]);
     }
 
     #[test]
@@ -157,7 +201,7 @@ mod tests {
         };
         let cases: [fn(&mut Envelope); 5] = [
             |it| it.payload = STANDARD.encode("\"no\""),
-            |it| it.signatures[0].keyid = key(9).public(),
+            |it| it.signatures[0].keyid = key(9).public().to_string(),
             |it| it.signatures[0].sig = STANDARD.encode([0; 64]),
             |it| it.signatures[0].keyid = "?".to_owned(),
             |it| it.signatures.clear(),
@@ -168,5 +212,44 @@ mod tests {
         let other = Envelope::open::<String>(&bytes(&signed), "text/other").unwrap_err();
         assert!(other.to_string().contains(TYPE), "{other}");
         assert!(Envelope::open::<String>(b"{}", TYPE).is_err());
+    }
+    /// What `ssh-keygen -Y sign -n NAMESPACE` writes.
+    fn ssh_signed(seed: u8, namespace: &str, hash: HashAlg) -> Envelope {
+        let pair = Ed25519Keypair::from_seed(&[seed; 32]);
+        let private = ssh_key::PrivateKey::from(pair);
+        let mut envelope = Envelope::unsigned(TYPE, &"yes");
+        let sig = private.sign(namespace, hash, &envelope.signed_bytes()).unwrap();
+        let key = PublicKey::openssh(*key(seed).public().point());
+        envelope.add(&key, sig.to_pem(LineEnding::LF).unwrap());
+        envelope
+    }
+
+    #[test]
+    fn a_signature_of_openssh_counts_where_it_was_made_for_this() {
+        for hash in [HashAlg::Sha256, HashAlg::Sha512] {
+            let bytes = bytes(&ssh_signed(1, SSH_NAMESPACE, hash));
+            let (_, signers) = Envelope::open::<String>(&bytes, TYPE).unwrap();
+            assert_eq!(signers, [key(1).public().clone()], "the same key in another form");
+            assert!(signers[0].is_openssh());
+        }
+        let elsewhere = ssh_signed(1, "git", HashAlg::Sha512);
+        let mut anothers = ssh_signed(1, SSH_NAMESPACE, HashAlg::Sha512);
+        anothers.signatures[0].keyid = PublicKey::openssh([9; 32]).to_string();
+        let mut changed = ssh_signed(1, SSH_NAMESPACE, HashAlg::Sha512);
+        changed.payload = STANDARD.encode("\"no\"");
+        for envelope in [elsewhere, anothers, changed] {
+            let error = Envelope::open::<String>(&bytes(&envelope), TYPE).unwrap_err();
+            assert_eq!(error, EnvelopeError::NotSigned);
+        }
+    }
+
+    #[test]
+    fn a_private_key_of_openssh_is_read() {
+        let pair = Ed25519Keypair::from_seed(&[1; 32]);
+        let pem = ssh_key::PrivateKey::from(pair).to_openssh(LineEnding::LF).unwrap();
+        let read = SigningKey::from_pem(&pem).unwrap();
+        assert_eq!(read.public(), key(1).public());
+        assert!(read.public().is_openssh());
+        assert!(SigningKey::from_pem("-----BEGIN OPENSSH PRIVATE KEY-----").is_err());
     }
 }

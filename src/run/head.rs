@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::envelope::{Envelope, EnvelopeError, SigningKey};
 use crate::journal::RunId;
+use crate::model::PublicKey;
 
 const PAYLOAD_TYPE: &str = "application/vnd.orthid.journal-head+json";
 const FORMAT_VERSION: u32 = 1;
@@ -47,8 +48,7 @@ pub(super) struct End<'a> {
 pub struct Vouched {
     pub first: u64,
     pub last: u64,
-    /// The public key, in Base64.
-    pub key: String,
+    pub key: PublicKey,
     /// RFC 3339.
     pub at: String,
 }
@@ -94,7 +94,7 @@ pub(super) fn verify(statement: &str, end: End<'_>) -> Result<Vouched, HeadError
 
 /// Records, from the first to the last of each row, that none of these keys vouches for; any key does where none is
 /// named. A signature's own record is vouched for by what it says.
-pub fn unvouched(vouched: &[Vouched], records: u64, keys: &[String]) -> Vec<(u64, u64)> {
+pub fn unvouched(vouched: &[Vouched], records: u64, keys: &[PublicKey]) -> Vec<(u64, u64)> {
     let mut rows: Vec<(u64, u64)> = vouched
         .iter()
         .filter(|it| keys.is_empty() || keys.contains(&it.key))
@@ -127,7 +127,7 @@ mod tests {
         let key = SigningKey::from_seed([1; 32]);
         let here = end(&run, "h");
         let signed = sign(&key, here, 3, "t");
-        let vouched = Vouched { first: 3, last: 6, key: key.public(), at: "t".into() };
+        let vouched = Vouched { first: 3, last: 6, key: key.public().clone(), at: "t".into() };
         assert_eq!(verify(&signed, here), Ok(vouched));
         let elsewhere = [
             end(&other, "h"),
@@ -147,24 +147,25 @@ mod tests {
 
     #[test]
     fn what_no_key_vouches_for_is_told() {
-        let by = |key: &str, first, last| Vouched {
+        let by = |key: u8, first, last| Vouched {
             first,
             last,
-            key: key.to_owned(),
+            key: PublicKey::raw([key; 32]),
             at: String::new(),
         };
-        type Case = (Vec<Vouched>, u64, &'static [&'static str], Vec<(u64, u64)>);
+        type Case = (Vec<Vouched>, u64, &'static [u8], Vec<(u64, u64)>);
+        let (a, b) = (1, 2);
         let cases: [Case; 7] = [
             (vec![], 0, &[], vec![]),
             (vec![], 4, &[], vec![(1, 4)]),
-            (vec![by("a", 1, 6)], 7, &[], vec![]),
-            (vec![by("a", 1, 6)], 9, &[], vec![(8, 9)]),
-            (vec![by("b", 10, 12), by("a", 1, 6)], 13, &[], vec![(8, 9)]),
-            (vec![by("a", 1, 6), by("b", 8, 12)], 13, &["a"], vec![(8, 13)]),
-            (vec![by("a", 1, 6), by("b", 8, 12)], 13, &["a", "b"], vec![]),
+            (vec![by(a, 1, 6)], 7, &[], vec![]),
+            (vec![by(a, 1, 6)], 9, &[], vec![(8, 9)]),
+            (vec![by(b, 10, 12), by(a, 1, 6)], 13, &[], vec![(8, 9)]),
+            (vec![by(a, 1, 6), by(b, 8, 12)], 13, &[1], vec![(8, 13)]),
+            (vec![by(a, 1, 6), by(b, 8, 12)], 13, &[1, 2], vec![]),
         ];
         for (vouched, records, keys, expected) in cases {
-            let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+            let keys: Vec<PublicKey> = keys.iter().map(|&key| PublicKey::raw([key; 32])).collect();
             assert_eq!(unvouched(&vouched, records, &keys), expected, "{vouched:?} of {records}");
         }
     }

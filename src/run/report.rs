@@ -11,7 +11,7 @@ use super::head::{Vouched, unvouched};
 use super::state::{Approved, RunState};
 use super::stored::StoredRun;
 use crate::journal::{Event, Failure, Record, RunId, RunStatus};
-use crate::model::{Address, Outputs, SensitiveOutput};
+use crate::model::{Address, Outputs, PublicKey, SensitiveOutput};
 
 /// A run as its report shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ pub struct Approval {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// A good signature by this key, which the step lists.
-    Key(String),
+    Key(PublicKey),
     /// A word: the step lists no keys.
     Word,
     /// Nothing that counts, and why.
@@ -113,7 +113,7 @@ pub enum Outcome {
 
 impl Report {
     /// Rows of records that none of these keys vouches for; any key does where none is named.
-    pub fn unvouched(&self, keys: &[String]) -> Vec<(u64, u64)> {
+    pub fn unvouched(&self, keys: &[PublicKey]) -> Vec<(u64, u64)> {
         unvouched(&self.vouched, self.records, keys)
     }
 
@@ -160,14 +160,18 @@ impl Report {
             Event::LeaseTaken { holder } | Event::RollbackRequested { holder } => {
                 self.holders.push((holder.clone(), record.epoch));
             }
-            Event::ApprovalGiven { step, by, statement } => {
-                let (by, proof) = match state.opens(step, by, statement) {
-                    Ok(Approved { by, key: Some(key) }) => (by, Proof::Key(key)),
-                    Ok(Approved { by, key: None }) => (by, Proof::Word),
-                    Err(why) => (by.clone(), Proof::Missing(why.to_string())),
+            Event::ApprovalGiven { step, by, statement: _ } => {
+                let mut add = |by: &str, proof: Proof| {
+                    let (step, by, at) = (step.clone(), by.to_owned(), record.at.clone());
+                    self.approvals.push(Approval { step, by, at, proof });
                 };
-                let (step, at) = (step.clone(), record.at.clone());
-                self.approvals.push(Approval { step, by, at, proof });
+                if let Some(why) = state.refused.get(&record.seq) {
+                    add(by, Proof::Missing(why.clone()));
+                }
+                let there = state.approvals.get(step).into_iter().flatten();
+                for Approved { by, key, .. } in there.filter(|it| it.seq == record.seq) {
+                    add(by, key.clone().map_or(Proof::Word, Proof::Key));
+                }
             }
             Event::RunPaused { reason } => self.pauses.push(reason.clone()),
             Event::RunFinished { .. }

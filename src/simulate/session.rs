@@ -168,21 +168,21 @@ impl Stage {
     }
 
     /// A yes to every gate: signed where the gate lists keys.
-    fn approvals(&self) -> BTreeMap<Address, GivenApproval> {
-        let gates = approve_steps(&self.job.plan);
-        let keyed = gates.iter().filter(|(_, keys)| !keys.is_empty());
-        let keyed: Vec<Address> = keyed.map(|(gate, _)| gate.clone()).collect();
-        let statement = match keyed.is_empty() {
-            true => String::new(),
-            false => {
-                let at = self.clock.now().to_string();
-                let signed =
-                    approval::sign(&own_key(), &self.job.plan_digest, keyed, APPROVER, &at);
-                serde_json::to_string(&signed).expect("an envelope is plain data")
+    fn approvals(&self) -> BTreeMap<Address, Vec<GivenApproval>> {
+        let at = self.clock.now().to_string();
+        let given = |(gate, keys): (Address, &[String])| {
+            let mut envelope =
+                approval::statement(&self.job.plan_digest, vec![gate.clone()], APPROVER, &at, None);
+            for key in 0..keys.len() {
+                own_key(key).add_to(&mut envelope);
             }
+            let statement = match keys.is_empty() {
+                true => String::new(),
+                false => serde_json::to_string(&envelope).expect("an envelope is plain data"),
+            };
+            (gate, vec![GivenApproval { by: APPROVER.to_owned(), statement }])
         };
-        let given = GivenApproval { by: APPROVER.to_owned(), statement };
-        gates.into_keys().map(|gate| (gate, given.clone())).collect()
+        approve_steps(&self.job.plan).into_iter().map(given).collect()
     }
 
     /// One process: it begins the run, or takes it up where it was begun, and lives until `life` ends.
@@ -233,22 +233,22 @@ impl Stage {
     }
 }
 
-/// Signs for whoever holds the keys of a gate: nobody is asked in a rehearsal.
-fn own_key() -> SigningKey {
-    SigningKey::from_seed([7; 32])
+/// Signs for whoever holds a gate's keys, the n-th of them: nobody is asked in a rehearsal.
+fn own_key(n: usize) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&n.to_le_bytes());
+    SigningKey::from_seed(seed)
 }
 
-/// The plan with the rehearsal's key in place of those that its gates list.
+/// The plan with the rehearsal's keys in place of those that its gates list, one for one.
 fn with_own_key(plan: &Arc<Plan>) -> Arc<Plan> {
     if approve_steps(plan).values().all(|keys| keys.is_empty()) {
         return Arc::clone(plan);
     }
     let mut plan = Plan::clone(plan);
     for step in &mut plan.steps {
-        if let StepSpec::Approve(gate) = &mut step.spec
-            && !gate.keys.is_empty()
-        {
-            gate.keys = vec![own_key().public()];
+        if let StepSpec::Approve(gate) = &mut step.spec {
+            gate.keys = (0..gate.keys.len()).map(|n| own_key(n).public().to_string()).collect();
         }
     }
     Arc::new(plan)

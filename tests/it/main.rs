@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a long test says what it covered")]
 #![allow(clippy::disallowed_methods, reason = "tests start processes and read files")]
 
+mod approvals;
 mod architecture;
 mod book;
 mod cluster;

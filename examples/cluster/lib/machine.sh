@@ -57,7 +57,7 @@ without_starting_services() {
 install_cluster_packages() {
   install_packages containerd:/usr/bin/containerd runc:/usr/sbin/runc containernetworking-plugins:/usr/lib/cni/ptp \
     iptables:/usr/sbin/iptables conntrack:/usr/sbin/conntrack iproute2:/usr/sbin/ip openssl:/usr/bin/openssl \
-    curl:/usr/bin/curl
+    openssh-client:/usr/bin/ssh-agent curl:/usr/bin/curl
 }
 
 # Refuses a machine that is somebody else's node: two kube-proxies would undo each other's rules.

@@ -49,6 +49,10 @@ pub struct Args {
     #[arg(long, value_name = "DIGEST")]
     accept_point_of_no_return: Option<String>,
 
+    /// Refuse any other plan than the one with this digest, the whole of it: what was reviewed is what runs
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+
     #[command(flatten)]
     run_args: RunArgs,
 
@@ -84,6 +88,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
             (made.saved, bytes, made.base)
         }
     };
+    refuse_another(args, &saved)?;
     Subject::of_plan(&saved.plan, &base).make_known(&environment, &redactor);
     refuse_secrets(&redactor, &bytes)?;
     refuse_blocked(&saved)?;
@@ -123,6 +128,22 @@ fn refuse_secrets(redactor: &Redactor, bytes: &[u8]) -> Result<(), CommandError>
         "the plan holds a secret that it reads from the environment: it was made where that was not known"
     );
     Err(CommandError::new(Exit::Blocked, report))
+}
+
+/// Holds the plan to the digest that was reviewed, where one was given.
+fn refuse_another(args: &Args, saved: &SavedPlan) -> Result<(), CommandError> {
+    let Some(reviewed) = &args.digest else { return Ok(()) };
+    if reviewed.eq_ignore_ascii_case(&saved.digest) {
+        return Ok(());
+    }
+    let report = miette::miette!(
+        code = "orthid::plan::not_reviewed",
+        help = "nothing was done. `orthid show PLAN -json | jq -r .digest` prints the digest of a saved plan; one that is \
+                made anew has another",
+        "the plan is {}, and --digest names {reviewed}",
+        saved.digest
+    );
+    Err(CommandError::new(Exit::Stale, report))
 }
 
 fn refuse_blocked(saved: &SavedPlan) -> Result<(), CommandError> {

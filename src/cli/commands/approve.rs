@@ -1,19 +1,20 @@
 //! `orthid approve`: signs a plan's approval, with nothing but the plan and a key.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cli::output::terminal;
 use crate::cli::shared::context::Context;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::holder::holder;
+use crate::cli::shared::keys::Signer;
 use crate::cli::shared::write::{Readers, write};
-use crate::cli::shared::{environment, keys, saved};
-use crate::model::Address;
+use crate::cli::shared::{environment, saved};
+use crate::model::{Address, PublicKey};
 use crate::plan::Plan;
 use crate::run::approval;
-use crate::run::approval::approve_steps;
-use crate::run::envelope::SigningKey;
+use crate::run::approval::{approve_steps, lists};
 
 /// Sign an approval of a saved plan
 #[derive(clap::Args, Debug)]
@@ -25,13 +26,14 @@ Example:
   openssl genpkey -algorithm ed25519 -out approver.pem        # once; it stays with its owner
   orthid approve -key approver.pem -public-key                # goes into the plan's `keys`
   orthid approve upgrade.plan -key approver.pem -out approval.json
+  orthid approve upgrade.plan -key ~/.ssh/id_ed25519.pub -expires-in 24h -out approval.json   # the SSH agent signs
   orthid apply upgrade.plan -approval approval.json           # or: orthid resume -approval approval.json")]
 pub struct Args {
     /// A file that `orthid plan -out` wrote
     #[arg(value_name = "PLAN", required_unless_present = "public_key")]
     plan: Option<PathBuf>,
 
-    /// The approver's private key: ed25519, PKCS #8, PEM
+    /// The approver's key: an ed25519 private key, or the public half of one that the SSH agent holds
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
@@ -47,24 +49,31 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
+    /// The approval counts no longer than this from now (24h, 30m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::shared::execute::duration)]
+    expires_in: Option<Duration>,
+
     /// Write the approval to this file (default: stdout)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
-    let key = keys::read(&args.key)?;
+    let key = Signer::read(&args.key)?;
     let Some(path) = args.plan.as_ref().filter(|_| !args.public_key) else {
         terminal::result(&format!("{}\n", key.public()))?;
         return Ok(Exit::Done);
     };
     let (saved, _) = saved::read(path)?;
-    let steps = steps(&saved.plan, &args.step, &key)?;
+    let steps = steps(&saved.plan, &args.step, key.public())?;
     let names: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    let environment = environment::read();
-    let by = args.by.clone().unwrap_or_else(|| holder(&environment).who);
-    let at = jiff::Timestamp::now().to_string();
-    let envelope = approval::sign(&key, &saved.digest, steps, &by, &at);
+    let by = args.by.clone().unwrap_or_else(|| holder(&environment::read()).who);
+    let now = environment::now();
+    let expires_at = args.expires_in.map(|after| now.saturating_add(after)).transpose();
+    let expires_at = expires_at.map_err(|error| CommandError::from(miette::miette!("{error}")))?;
+    let at = now.to_string();
+    let mut envelope = approval::statement(&saved.digest, steps, &by, &at, expires_at);
+    key.add_to(&mut envelope)?;
     let text = format!("{}\n", serde_json::to_string_pretty(&envelope).expect("plain data"));
     match &args.out {
         None => terminal::result(&text)?,
@@ -82,24 +91,23 @@ pub fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
 }
 
 /// The steps that this key may approve, or those of them that were named.
-fn steps(plan: &Plan, named: &[Address], key: &SigningKey) -> Result<Vec<Address>, CommandError> {
+fn steps(plan: &Plan, named: &[Address], key: &PublicKey) -> Result<Vec<Address>, CommandError> {
     let gates = approve_steps(plan);
-    let public = key.public();
     let may: Vec<Address> = gates
         .iter()
-        .filter(|(step, keys)| keys.contains(&public) || (keys.is_empty() && named.contains(step)))
+        .filter(|(step, keys)| lists(keys, key) || (keys.is_empty() && named.contains(step)))
         .map(|(step, _)| step.clone())
         .collect();
     if let Some(other) = named.iter().find(|step| !may.contains(step)) {
         let message = match gates.contains_key(other) {
-            true => format!("{other} does not list this key: {public}"),
+            true => format!("{other} does not list this key: {key}"),
             false => format!("the plan has no approve step `{other}`"),
         };
         return Err(CommandError::with_help(message, listing(&gates)));
     }
     let steps = if named.is_empty() { may } else { named.to_vec() };
     if steps.is_empty() {
-        let message = format!("no approve step of the plan lists this key: {public}");
+        let message = format!("no approve step of the plan lists this key: {key}");
         return Err(CommandError::with_help(message, listing(&gates)));
     }
     Ok(steps)

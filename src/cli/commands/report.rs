@@ -9,6 +9,7 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::reports;
 use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
+use crate::model::PublicKey;
 use crate::render::report as render;
 use crate::run::Report;
 
@@ -38,7 +39,7 @@ pub struct Args {
 
     /// Exit with 3 unless this public key, or another that is given so, vouches for every record
     #[arg(long, value_name = "KEY")]
-    signed_by: Vec<String>,
+    signed_by: Vec<PublicKey>,
 
     #[command(flatten)]
     state: StateArgs,
@@ -61,7 +62,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
 }
 
 /// Every record must be vouched for by one of the keys that the reader trusts, where any was named.
-fn exit_where_signed_by(report: &Report, keys: &[String]) -> Exit {
+fn exit_where_signed_by(report: &Report, keys: &[PublicKey]) -> Exit {
     let exit = reports::exit(report);
     let unsigned = report.unvouched(keys);
     if keys.is_empty() || unsigned.is_empty() {

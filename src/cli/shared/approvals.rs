@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::output::terminal;
+use crate::cli::shared::environment;
 use crate::cli::shared::error::CommandError;
 use crate::cli::shared::exit::Exit;
 use crate::cli::shared::keys::MAX_BYTES;
 use crate::cli::shared::signals::Signals;
-use crate::model::Address;
+use crate::model::{Address, StepSpec};
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, approve_steps, verify};
 use crate::run::{GivenApproval, Job};
@@ -32,16 +33,18 @@ impl ApprovalArgs {
         &self,
         job: &Job,
         who: &str,
-    ) -> Result<BTreeMap<Address, GivenApproval>, CommandError> {
-        let mut given = BTreeMap::new();
+    ) -> Result<BTreeMap<Address, Vec<GivenApproval>>, CommandError> {
+        let mut given: BTreeMap<Address, Vec<GivenApproval>> = BTreeMap::new();
         for path in &self.approval {
-            given.extend(read(path, job)?);
+            for (step, approval) in read(path, job)? {
+                given.entry(step).or_default().push(approval);
+            }
         }
         let gates = approve_steps(&job.plan);
         for step in &self.approve {
             match gates.get(step) {
                 Some([]) => {
-                    given.insert(step.clone(), spoken(who));
+                    given.insert(step.clone(), vec![spoken(who)]);
                 }
                 Some(_) => {
                     return Err(CommandError::with_help(
@@ -73,13 +76,14 @@ fn no_such_step(plan: &Plan, step: &Address) -> CommandError {
 fn read(path: &Path, job: &Job) -> Result<BTreeMap<Address, GivenApproval>, CommandError> {
     let bytes =
         read_regular(path, MAX_BYTES).map_err(|error| CommandError::io("read", path, &error))?;
-    verify(&bytes, &job.plan_digest, &job.plan).map_err(|error| {
+    verify(&bytes, &job.plan_digest, &job.plan, environment::now()).map_err(|error| {
         let exit = match error {
             ApprovalError::AnotherPlan(_) => Exit::Stale,
             ApprovalError::NotAnApproval(_)
             | ApprovalError::NotSigned
             | ApprovalError::NoSuchStep(_)
             | ApprovalError::AnotherStep(_)
+            | ApprovalError::Expired(_)
             | ApprovalError::KeyNotAllowed { .. } => Exit::Error,
         };
         let report = miette::miette!(
@@ -99,13 +103,13 @@ pub async fn ask(
     waiting: &[Address],
     who: &str,
     signals: &mut Signals,
-) -> Result<Option<BTreeMap<Address, GivenApproval>>, CommandError> {
+) -> Result<Option<BTreeMap<Address, Vec<GivenApproval>>>, CommandError> {
     let gates = approve_steps(plan);
     let mut given = BTreeMap::new();
     for step in waiting.iter().filter(|step| gates.get(step).is_some_and(|keys| keys.is_empty())) {
         let question = format!("Go on past {step}?");
         match signals.or_answer(move || terminal::says_yes(&question)).await {
-            Some(Ok(true)) => drop(given.insert(step.clone(), spoken(who))),
+            Some(Ok(true)) => drop(given.insert(step.clone(), vec![spoken(who)])),
             Some(Ok(false)) => {}
             // A terminal that can't be read was closed.
             Some(Err(_)) | None => {
@@ -120,13 +124,19 @@ pub async fn ask(
 
 /// What a person does about a step that waits.
 pub fn way_out(plan: &Plan, step: &Address, run: &str) -> String {
-    let keys = approve_steps(plan).get(step).is_some_and(|keys| !keys.is_empty());
-    match keys {
-        true => format!(
-            "waiting for an approval of {step}: `orthid approve PLAN -key FILE -out approval.json`, \
-             then `orthid resume {run} -approval approval.json`"
-        ),
-        false => format!(
+    let gate = plan.steps.iter().find(|it| it.address == *step).map(|it| &it.spec);
+    match gate {
+        Some(StepSpec::Approve(gate)) if !gate.keys.is_empty() => {
+            let many = match gate.needed() {
+                1 => "an approval".to_owned(),
+                needed => format!("{needed} approvals, by different keys,"),
+            };
+            format!(
+                "waiting for {many} of {step}: `orthid approve PLAN -key FILE -out approval.json`, \
+                 then `orthid resume {run} -approval approval.json`"
+            )
+        }
+        Some(_) | None => format!(
             "waiting for an approval of {step}: `orthid resume {run} -approve '{step}'` gives it"
         ),
     }

@@ -11,13 +11,15 @@ use crate::lang::syntax::{Block, Body};
 use crate::lang::value::Reference;
 use crate::lang::{Code, Diagnostic, Span, Value};
 use crate::model::{
-    ApproveSpec, Arg, BackupSpec, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, RollSpec,
-    Rollback, RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
+    ApproveSpec, Arg, BackupSpec, MigrateSpec, MigrateVia, ProbeBudget, ProbeSpec, PublicKey,
+    RollSpec, Rollback, RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
 };
 
 /// Helm's own default is 5 minutes.
 const HELM_TIMEOUT_MS: u64 = 600_000;
 const PROBE_EVERY_MS: u64 = 200;
+/// More signatures than anybody collects.
+const MOST_APPROVALS: i64 = 100;
 
 /// Reads a step. The hop's target is what versions default to.
 pub(in crate::lang) fn step(
@@ -70,28 +72,52 @@ pub(in crate::lang) fn step(
 impl Reader<'_, '_> {
     fn approve(&mut self, body: &Body) -> Eval<ApproveSpec> {
         let keys = self.texts(body, "keys");
+        // Keys that come from a variable without a value yet can't be counted.
+        let is_counted = !matches!(keys, Ok(None)) || attribute(body, "keys").is_none();
         let keys = keys.and_then(|keys| self.public_keys(body, keys.unwrap_or_default()));
+        let threshold = self.number(body, "threshold", 1, MOST_APPROVALS);
         let deadline_ms = self.duration(body, "deadline");
-        Ok(ApproveSpec { keys: keys?, deadline_ms: deadline_ms? })
-    }
-
-    fn public_keys(&mut self, body: &Body, keys: Vec<String>) -> Eval<Vec<String>> {
-        use base64::Engine as _;
-        const KEY_BYTES: usize = 32;
-        for key in &keys {
-            let decoded = base64::engine::general_purpose::STANDARD.decode(key);
-            if decoded.is_ok_and(|bytes| bytes.len() == KEY_BYTES)
-                || key == crate::lang::decode::NOT_SET
-            {
-                continue;
-            }
-            let message = format!("`{}` is not a public key", shown(key));
+        let (keys, threshold) = (keys?, threshold?);
+        // One is what there is without it.
+        let threshold = threshold.map(|threshold| threshold as u32).filter(|needed| *needed > 1);
+        if let Some(needed) = threshold
+            && is_counted
+            && keys.len() < needed as usize
+        {
+            let message = format!("{needed} approvals can't come from {} keys", keys.len());
             let diagnostic = Diagnostic::new(Code::InvalidValue, message)
-                .label(self.span_of(body, "keys"), "here")
-                .help("a key is an ed25519 public key: 32 bytes in Base64");
+                .label(self.span_of(body, "threshold"), "here")
+                .help("list as many different keys as must sign, or more");
             return self.on.fail(diagnostic);
         }
-        Ok(keys)
+        Ok(ApproveSpec { keys, threshold, deadline_ms: deadline_ms? })
+    }
+
+    /// Different keys, each as it is written without its comment.
+    fn public_keys(&mut self, body: &Body, keys: Vec<String>) -> Eval<Vec<String>> {
+        let mut known: Vec<PublicKey> = Vec::new();
+        let mut texts = Vec::new();
+        for text in &keys {
+            if text == crate::lang::decode::NOT_SET {
+                texts.push(text.clone());
+                continue;
+            }
+            let key = match text.parse::<PublicKey>() {
+                Ok(key) => key,
+                Err(why) => {
+                    let message = format!("`{}` is not a public key: {why}", shown(text));
+                    let diagnostic = Diagnostic::new(Code::InvalidValue, message)
+                        .label(self.span_of(body, "keys"), "here")
+                        .help("a key is an ed25519 public key: 32 bytes in Base64, or OpenSSH's `ssh-ed25519 …`");
+                    return self.on.fail(diagnostic);
+                }
+            };
+            if !known.contains(&key) {
+                texts.push(key.to_string());
+                known.push(key);
+            }
+        }
+        Ok(texts)
     }
 
     fn backup(&mut self, body: &Body) -> Eval<BackupSpec> {

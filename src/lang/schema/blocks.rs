@@ -328,7 +328,12 @@ pub static FILE: BlockSchema = BlockSchema {
                 optional(
                     "keys",
                     Ty::Texts,
-                    "Public keys (ed25519, Base64) that may approve; anyone at the terminal when empty.",
+                    "Public keys that may approve: ed25519, in Base64 or as OpenSSH writes them; anyone at the terminal when empty.",
+                ),
+                optional(
+                    "threshold",
+                    Ty::Number,
+                    "How many different keys must approve. Default 1.",
                 ),
                 optional("deadline", Ty::Duration, "How long to wait."),
             ],

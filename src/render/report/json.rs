@@ -25,7 +25,7 @@ pub fn json(report: &Report) -> serde_json::Value {
             "records": report.records,
             "verified": report.refused.is_empty(),
             "signed": report.vouched.iter().map(|it| json!({
-                "first": it.first, "last": it.last, "key": it.key, "at": it.at,
+                "first": it.first, "last": it.last, "key": it.key.to_string(), "at": it.at,
             })).collect::<Vec<_>>(),
             "unsigned": report.unvouched(&[]),
             "refused": report.refused.iter().map(|(seq, why)| json!({"seq": seq, "reason": why})).collect::<Vec<_>>(),
@@ -46,7 +46,7 @@ pub fn json(report: &Report) -> serde_json::Value {
 fn approval(approval: &Approval) -> serde_json::Value {
     let Approval { step, by, at, proof } = approval;
     let (key, verified, reason) = match proof {
-        Proof::Key(key) => (Some(key), true, None),
+        Proof::Key(key) => (Some(key.to_string()), true, None),
         Proof::Word => (None, true, None),
         Proof::Missing(why) => (None, false, Some(why)),
     };

@@ -112,20 +112,22 @@ impl<'a> Run<'a> {
             schedule.started(&address, &self.state);
         }
         let is_overdue = self.is_overdue(step, spec);
-        let given = self.options.approvals.get(&address).cloned();
-        if let Some(GivenApproval { by, statement }) = given.clone()
-            && !self.state.approvals.contains_key(&address)
-            && self.state.opens(&address, &by, &statement).is_ok()
-            && !is_overdue
-        {
-            self.note(Event::ApprovalGiven { step: address.clone(), by, statement })?;
+        let now = self.deps.clock.now();
+        let given = self.options.approvals.get(&address).cloned().unwrap_or_default();
+        for GivenApproval { by, statement } in given.iter().filter(|_| !is_overdue) {
+            if self.state.opened_by(&address, now).is_none()
+                && self.state.would_count(&address, by, statement, now)
+            {
+                let (by, statement) = (by.clone(), statement.clone());
+                self.note(Event::ApprovalGiven { step: address.clone(), by, statement })?;
+            }
         }
-        if let Some(approved) = self.state.approvals.get(&address) {
-            let outputs = Outputs::from([("by".to_owned(), approved.text().into())]);
+        if let Some(by) = self.state.opened_by(&address, now) {
+            let outputs = Outputs::from([("by".to_owned(), by.into())]);
             self.note(Event::StepSucceeded { step: address.clone(), outputs, adopted: false })?;
             schedule.finished(&address, &self.state);
         } else if is_overdue {
-            let failure = Failure::permanent(match given {
+            let failure = Failure::permanent(match given.first() {
                 None => "nobody approved it before its deadline".to_owned(),
                 Some(given) => format!("the approval by {} came after its deadline", given.by),
             });

@@ -90,7 +90,7 @@ pub struct Options {
     /// Hears every record once it is durable, and progress.
     pub notices: Option<mpsc::UnboundedSender<Notice>>,
     /// Approvals given in advance or at a prompt: step → who.
-    pub approvals: BTreeMap<Address, GivenApproval>,
+    pub approvals: BTreeMap<Address, Vec<GivenApproval>>,
     /// What a person found where the run could not tell by itself: did the step's effect (or, where its undo is in
     /// question, the undo) happen?
     pub answers: BTreeMap<Address, bool>,

@@ -8,7 +8,8 @@ mod terms;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::approval::ApprovalError;
+use jiff::Timestamp;
+
 use super::head::{self, End, Vouched};
 use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
 use crate::model::{Address, Outputs};
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use progress::Kind;
 pub use progress::{StepProgress, StepState};
 pub use terms::Approved;
-use terms::Terms;
+use terms::{Given, Terms};
 
 /// A record that does not continue its journal: the journal was damaged, or its writer was wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +49,15 @@ pub struct RunState {
     pub seq: u64,
     /// Hash of the last record.
     pub last_hash: String,
+    /// The latest time that a record names.
+    latest: String,
     /// Unwinding has begun: nothing is acted on any more.
     pub unwinding: bool,
     /// A person asked for it: what is open is looked at, and everything is undone.
     pub rollback_requested: bool,
     pub outputs: BTreeMap<Address, Outputs>,
-    /// Gates that are open, and who opened them.
-    pub approvals: BTreeMap<Address, Approved>,
+    /// Gate → every yes that counts for it.
+    pub approvals: BTreeMap<Address, Vec<Approved>>,
     /// Records, by number, whose signature counts for nothing: approvals that open no gate, and heads. With the reason.
     pub refused: BTreeMap<u64, String>,
     /// Records that keys vouch for, in the order of signing.
@@ -83,6 +86,7 @@ impl RunState {
             approvals: BTreeMap::new(),
             refused: BTreeMap::new(),
             vouched: Vec::new(),
+            latest: String::new(),
             order: Vec::new(),
             steps: HashMap::new(),
         }
@@ -122,6 +126,9 @@ impl RunState {
         self.seq = record.seq;
         self.epoch = record.epoch;
         self.last_hash = record_hash(record);
+        if record.at > self.latest {
+            self.latest.clone_from(&record.at);
+        }
         Ok(())
     }
 
@@ -204,14 +211,7 @@ impl RunState {
                 self.moved(step, &[Kind::Undoing], StepState::UndoFailed(failure.clone())).map(drop)
             }
             Event::ApprovalGiven { step, by, statement } => {
-                match self.opens(step, by, statement) {
-                    Ok(approved) => {
-                        self.approvals.entry(step.clone()).or_insert(approved);
-                    }
-                    Err(why) => {
-                        self.refused.insert(record.seq, why.to_string());
-                    }
-                }
+                self.approval_given(record, step, by, statement);
                 Ok(())
             }
             Event::JournalSigned { statement } => self.signed(record.seq, statement),
@@ -229,17 +229,34 @@ impl RunState {
         }
     }
 
-    /// The approver, where this approval opens the gate.
-    ///
-    /// # Errors
-    /// Where the gate lists keys, and the statement is not this plan's, signed by one of them.
-    pub fn opens(
+    fn approval_given(&mut self, record: &Record, step: &Address, by: &str, statement: &str) {
+        // A time before that of an earlier record would make an approval last that has expired.
+        let now = self.latest.as_str().max(record.at.as_str()).parse().unwrap_or(Timestamp::MAX);
+        match self.terms.approvals_in(step, Given { seq: record.seq, by, statement, now }) {
+            Ok(approved) => self.approvals.entry(step.clone()).or_default().extend(approved),
+            Err(why) => {
+                self.refused.insert(record.seq, why.to_string());
+            }
+        }
+    }
+
+    /// Whether this approval would add to those of a gate.
+    pub(super) fn would_count(
         &self,
         step: &Address,
         by: &str,
         statement: &str,
-    ) -> Result<Approved, ApprovalError> {
-        self.terms.opens(step, by, statement)
+        now: Timestamp,
+    ) -> bool {
+        let given = Given { seq: self.seq + 1, by, statement, now };
+        let there = self.approvals.get(step).map(Vec::as_slice).unwrap_or_default();
+        let is_new = |it: &Approved| !there.iter().any(|other| other.key == it.key);
+        self.terms.approvals_in(step, given).is_ok_and(|approved| approved.iter().any(is_new))
+    }
+
+    /// Who opened a gate, in one text; none where it is shut at this time.
+    pub fn opened_by(&self, step: &Address, now: Timestamp) -> Option<String> {
+        self.terms.opened_by(step, &self.approvals, Some(now))
     }
 
     /// Where the journal ends.

@@ -8,24 +8,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::progress::StepState;
 use crate::journal::FailureClass;
-use crate::model::{Address, OnFailure, Place, Step, StepSpec};
+use crate::model::{Address, OnFailure, Place, PublicKey, Step, StepSpec};
 use crate::plan::Plan;
 use crate::run::approval::{ApprovalError, Signed};
 
-/// The approver of an open gate.
+/// A yes that counts for a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
+    /// The record's number.
+    pub seq: u64,
     /// The name that was given.
     pub by: String,
     /// The key that signed; none for a gate that lists no keys.
-    pub key: Option<String>,
+    pub key: Option<PublicKey>,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Approved {
     /// Name and key in one text, as the step hands it on.
-    pub fn text(&self) -> String {
+    fn text(&self) -> String {
         match &self.key {
             Some(key) => format!("{} ({key})", self.by),
             None => self.by.clone(),
@@ -99,35 +104,75 @@ impl Terms {
         }
     }
 
-    /// A gate succeeds by an approval that opened it.
+    /// A gate succeeds by approvals that opened it.
     pub(super) fn may_succeed(
         &self,
         address: &Address,
-        approvals: &BTreeMap<Address, Approved>,
+        approvals: &BTreeMap<Address, Vec<Approved>>,
     ) -> Result<(), String> {
         match self.step(address)?.kind().traits().place {
-            Place::Waits if !approvals.contains_key(address) => {
-                Err(format!("{address} was opened without an approval"))
+            Place::Waits if self.opened_by(address, approvals, None).is_none() => {
+                Err(format!("{address} was opened without the approvals that it needs"))
             }
             Place::Waits | Place::Takes | Place::Beside => Ok(()),
         }
     }
 
-    /// The approver, where this approval opens the gate. A gate without keys takes anybody's word.
-    pub(super) fn opens(
+    /// Who opened a gate, where as many different approvers did as it needs; of those only whose approval has not
+    /// expired by `now`.
+    pub(super) fn opened_by(
         &self,
         address: &Address,
-        by: &str,
-        statement: &str,
-    ) -> Result<Approved, ApprovalError> {
+        approvals: &BTreeMap<Address, Vec<Approved>>,
+        now: Option<Timestamp>,
+    ) -> Option<String> {
+        let Ok(Step { spec: StepSpec::Approve(gate), .. }) = self.step(address) else {
+            return None;
+        };
+        let lasts = |it: &&Approved| match (it.expires_at, now) {
+            (Some(expires), Some(now)) => now <= expires,
+            (None, _) | (_, None) => true,
+        };
+        let mut by: Vec<&Approved> = Vec::new();
+        for approved in approvals.get(address).into_iter().flatten().filter(lasts) {
+            if !by.iter().any(|other| other.key == approved.key) {
+                by.push(approved);
+            }
+        }
+        let names: Vec<String> = by.iter().map(|approved| approved.text()).collect();
+        (names.len() >= gate.needed()).then(|| names.join(", "))
+    }
+
+    /// The yeses that a record holds. A gate without keys takes anybody's word.
+    pub(super) fn approvals_in(
+        &self,
+        address: &Address,
+        given: Given<'_>,
+    ) -> Result<Vec<Approved>, ApprovalError> {
         let Ok(Step { spec: StepSpec::Approve(gate), .. }) = self.step(address) else {
             return Err(ApprovalError::NoSuchStep(address.clone()));
         };
+        let Given { seq, by, statement, now } = given;
         if gate.keys.is_empty() {
-            return Ok(Approved { by: by.to_owned(), key: None });
+            return Ok(vec![Approved { seq, by: by.to_owned(), key: None, expires_at: None }]);
         }
         let signed = Signed::read(statement.as_bytes())?;
-        let key = signed.approves(&self.digest, address, &gate.keys)?;
-        Ok(Approved { by: signed.by().to_owned(), key: Some(key) })
+        let keys = signed.approves(&self.digest, address, &gate.keys, now)?;
+        let (by, expires_at) = (signed.by(), signed.expires_at());
+        let approved = keys.into_iter().map(|key| {
+            let (by, key) = (by.to_owned(), Some(key));
+            Approved { seq, by, key, expires_at }
+        });
+        Ok(approved.collect())
     }
+}
+
+/// An approval as a record gives it, at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The record's number.
+    pub seq: u64,
+    pub by: &'a str,
+    pub statement: &'a str,
+    pub now: Timestamp,
 }

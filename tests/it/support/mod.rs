@@ -6,6 +6,7 @@ pub mod broken;
 pub mod chain;
 pub mod desk;
 pub mod disk;
+pub mod gated;
 pub mod hostile;
 pub mod json_documents;
 pub mod json_schema;
