@@ -1,9 +1,14 @@
 //! What a run's journal can say.
 
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Failure;
-use crate::model::{Address, Outputs};
+use crate::model::{Address, Outputs, json};
 
 /// What happened, or is about to. `*Started` events are durable before their effect begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +33,8 @@ pub enum Event {
     },
     StepSucceeded {
         step: Address,
+        // Of any depth, which a tagged enum's reader does not take: `Event::read` puts them in.
+        #[serde(skip_deserializing)]
         outputs: Outputs,
         adopted: bool,
     },
@@ -138,6 +145,26 @@ impl Event {
             | Event::RunFinished { .. }
             | Event::JournalSigned { .. } => {}
         }
+    }
+
+    /// The event that stands in a record.
+    pub(super) fn read(text: &str) -> Result<Event, serde_json::Error> {
+        const OUTPUTS: &str = "outputs";
+        if !text.contains(OUTPUTS) {
+            return serde_json::from_str(text);
+        }
+        let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+        let read = fields.remove(OUTPUTS).map(|raw| json::read_back(raw.get()));
+        let read = read.transpose().map_err(serde_json::Error::custom)?;
+        let mut event: Event = serde_json::from_str(&serde_json::to_string(&fields)?)?;
+        match (&mut event, read) {
+            (_, None) => {}
+            (Event::StepSucceeded { outputs, .. }, Some(Value::Object(read))) => {
+                *outputs = read.into_iter().collect();
+            }
+            (_, Some(_)) => return Err(serde_json::Error::custom("outputs where none belong")),
+        }
+        Ok(event)
     }
 
     /// The step that the event is about.

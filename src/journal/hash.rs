@@ -13,12 +13,7 @@ pub fn canonical_bytes(record: &Record) -> Vec<u8> {
     serde_json::to_vec(&value).expect("a JSON value can be written")
 }
 
-/// SHA-256 (hex) of the record's canonical bytes: what the next record's `previous` must be.
-pub fn record_hash(record: &Record) -> String {
-    hash_of(&canonical_bytes(record))
-}
-
-/// [`record_hash`] of a record whose canonical bytes are at hand.
-pub fn hash_of(canonical_bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(canonical_bytes))
+/// SHA-256 (hex) of a record's bytes.
+pub fn hash_of(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }

@@ -13,6 +13,6 @@ mod run_id;
 pub use clock::{Clock, SystemClock};
 pub use event::{Event, Intent, RunStatus};
 pub use failure::{Failure, FailureClass};
-pub use hash::{canonical_bytes, hash_of, record_hash};
+pub use hash::{canonical_bytes, hash_of};
 pub use record::Record;
 pub use run_id::RunId;

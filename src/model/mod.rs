@@ -5,6 +5,7 @@
 mod address;
 mod hop;
 mod http;
+pub mod json;
 mod public_key;
 mod release;
 mod step;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::journal::{Event, Failure, FailureClass, Record};
+use crate::model::json::Exact;
 use crate::text::duration;
 use crate::text::safe::masked;
 
 /// A record as a line of `orthid log`; `refused` is why its signature counts for nothing.
 pub(crate) fn log_line(record: &Record, refused: Option<&String>) -> String {
-    let Record { run: _, seq, epoch, at, event, previous: _ } = record;
+    let Record { seq, epoch, at, event, .. } = record;
     let refused = refused.map(|why| format!(": NOT VERIFIED, it counts for nothing: {why}"));
     let refused = refused.unwrap_or_default();
     masked(&format!("{seq:>5}  {at}  e{epoch}  {}{refused}", sentence(event, None)))
@@ -84,17 +85,16 @@ pub(crate) fn json_head() -> String {
     format!("{head}\n")
 }
 
-/// The machine-readable form of a record: `type` first, then where and when, then the event's own
-/// fields.
-pub(crate) fn json_line(record: &Record) -> serde_json::Value {
-    let Record { run, seq, epoch, at, event, previous: _ } = record;
+/// The machine-readable form of a record, on one line: the event's own fields, and where and when.
+pub(crate) fn json_line(record: &Record) -> String {
+    let Record { run, seq, epoch, at, event, .. } = record;
     let mut line = serde_json::to_value(event).expect("an event is plain data");
     let fields = line.as_object_mut().expect("an event is an object");
     fields.insert("run".into(), run.0.clone().into());
     fields.insert("seq".into(), (*seq).into());
     fields.insert("epoch".into(), (*epoch).into());
     fields.insert("at".into(), at.clone().into());
-    line
+    Exact(&line).to_string()
 }
 
 #[cfg(test)]
@@ -105,18 +105,13 @@ mod tests {
 
     #[test]
     fn a_json_line_carries_type_run_seq_time_and_step() {
-        let record = Record {
-            run: RunId("r".into()),
-            seq: 7,
-            epoch: 2,
-            at: "2026-01-02T03:04:05Z".into(),
-            event: Event::UndoSucceeded { step: Address::new(StepKind::Roll, "app") },
-            previous: "00".into(),
-        };
+        let event = Event::UndoSucceeded { step: Address::new(StepKind::Roll, "app") };
+        let at = "2026-01-02T03:04:05Z".into();
+        let record = Record::new(RunId("r".into()), 7, 2, at, event, "00".into());
         let expected = serde_json::json!({
             "type": "undo_succeeded", "step": "roll.app", "run": "r", "seq": 7, "epoch": 2,
             "at": "2026-01-02T03:04:05Z",
         });
-        assert_eq!(json_line(&record), expected);
+        assert_eq!(json_line(&record), expected.to_string());
     }
 }

@@ -186,7 +186,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::journal::{Event, Failure, Record, RunId, record_hash};
+    use crate::journal::{Event, Failure, Record, RunId};
     use crate::model::{Outputs, Rollback, StepKind, StepSpec};
     use crate::plan::Plan;
 
@@ -208,16 +208,11 @@ mod tests {
         let mut state = RunState::new(run.clone(), &plan, "d".into());
         let created = Event::RunCreated { plan_digest: "d".into(), steps: 3 };
         for event in std::iter::once(&created).chain(events) {
-            let record = Record {
-                run: run.clone(),
-                seq: state.seq + 1,
-                epoch: 1,
-                at: "2026-01-01T00:00:00.000000Z".into(),
-                event: event.clone(),
-                previous: state.last_hash.clone(),
-            };
+            let (seq, previous) = (state.seq + 1, state.last_hash.clone());
+            let at = "2026-01-01T00:00:00.000000Z".into();
+            let record = Record::new(run.clone(), seq, 1, at, event.clone(), previous);
             state.apply(&record).unwrap();
-            assert_eq!(state.last_hash, record_hash(&record));
+            assert_eq!(state.last_hash, record.hash());
         }
         let graph = StepGraph::from_steps(steps()).unwrap();
         let found = found

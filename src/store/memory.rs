@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::journal::{Clock, Record, RunId, record_hash};
+use crate::journal::{Clock, Record, RunId};
 use crate::plan::StoredPlan;
 
 use super::rows::fenced;
@@ -99,7 +99,7 @@ impl Journal {
                 return Err(broken(format!("record {} names another predecessor", record.seq)));
             }
             seq = record.seq;
-            hash = record_hash(record);
+            hash = record.hash().to_owned();
         }
         self.records.extend_from_slice(records);
         self.last_hash = hash;

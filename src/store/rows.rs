@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::journal::{Record, RunId, canonical_bytes, hash_of, record_hash};
+use crate::journal::{Record, RunId, canonical_bytes, hash_of};
 
 use super::{Holder, Lease, NewRun, RunSummary, StoreError};
 
@@ -142,13 +142,13 @@ pub(super) fn read_record(
     if seq != due {
         return Err(broken(format!("record {due} is missing")));
     }
-    let record: Record = serde_json::from_str(&body)
+    if hash_of(body.as_bytes()) != hash {
+        return Err(broken(format!("record {seq} was changed after it was written")));
+    }
+    let record = Record::read(body)
         .map_err(|error| broken(format!("record {seq} can't be read: {error}")))?;
     if stored(record.seq) != seq || record.run != *run {
         return Err(broken(format!("record {seq} is not the one that was written there")));
-    }
-    if record_hash(&record) != hash {
-        return Err(broken(format!("record {seq} was changed after it was written")));
     }
     Ok(record)
 }

@@ -29,5 +29,6 @@ mod store_postgres;
 mod support;
 mod tampering;
 mod trees;
+mod values;
 mod versions;
 mod world_contract;

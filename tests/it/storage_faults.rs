@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use orthid::journal::{Record, RunId, record_hash};
+use orthid::journal::{Record, RunId};
 use orthid::store::{Holder, Lease, SqliteStore, Store, StoreError};
 
 use crate::support::chain::{Chain, new_run};
@@ -96,7 +96,7 @@ async fn examine(traces: &Traces) -> Result<(), String> {
     let mut previous = "genesis".to_owned();
     for record in &records {
         check(record.previous == previous, format!("record {} is not chained", record.seq))?;
-        previous = record_hash(record);
+        previous = record.hash().to_owned();
     }
     for seq in traces.lines("acknowledged") {
         let there = records.iter().any(|record| record.seq.to_string() == seq);

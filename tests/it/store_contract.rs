@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orthid::journal::{RunId, record_hash};
+use orthid::journal::RunId;
 use orthid::plan::StoredPlan;
 use orthid::store::{Holder, Lease, RunSummary, Store, StoreError};
 
@@ -377,7 +377,8 @@ async fn no_record_of_an_old_epoch_follows_a_takeover(place: Place) {
         let acknowledged = writer.await.unwrap();
         assert_eq!(seen.len(), acknowledged, "the journal stood still from the takeover on");
         let last = seen.last().unwrap();
-        let mut chain = Chain { run, epoch: new.epoch, seq: last.seq, previous: record_hash(last) };
+        let mut chain =
+            Chain { run, epoch: new.epoch, seq: last.seq, previous: last.hash().to_owned() };
         two.append(&new, &[chain.next("taken over")]).await.unwrap();
     }
 }

@@ -61,14 +61,8 @@ impl Outside {
     fn record(&self, event: Event) {
         let mut journal = self.journal.lock().unwrap();
         let seq = journal.len() as u64 + 1;
-        journal.push(Record {
-            run: RunId(RUN.to_owned()),
-            seq,
-            epoch: 1,
-            at: "2026-01-01T00:00:00.000000Z".to_owned(),
-            event,
-            previous: String::new(),
-        });
+        let at = "2026-01-01T00:00:00.000000Z".to_owned();
+        journal.push(Record::new(RunId(RUN.to_owned()), seq, 1, at, event, String::new()));
     }
 
     /// Looks as a process that has done nothing yet, twice: looking changes nothing.

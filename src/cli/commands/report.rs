@@ -10,6 +10,7 @@ use crate::cli::shared::reports;
 use crate::cli::shared::state::StateArgs;
 use crate::cli::shared::write::{Readers, write};
 use crate::model::PublicKey;
+use crate::model::json::Exact;
 use crate::render::report as render;
 use crate::run::Report;
 
@@ -53,7 +54,7 @@ pub async fn run(args: &Args, cx: &Context) -> Result<Exit, CommandError> {
         return Ok(exit_where_signed_by(&report, &args.signed_by));
     }
     let text = match (args.json, args.markdown) {
-        (true, _) => format!("{:#}\n", render::json(&report)),
+        (true, _) => format!("{:#}\n", Exact(&render::json(&report))),
         (false, true) => render::markdown(&report),
         (false, false) => render::text(&report, cx.terminal.width),
     };

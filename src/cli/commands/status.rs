@@ -9,6 +9,7 @@ use crate::cli::shared::exit::Exit;
 use crate::cli::shared::refusals::{run_error, store_error};
 use crate::cli::shared::state::{State, StateArgs};
 use crate::cli::shared::{environment, reports};
+use crate::model::json::Exact;
 use crate::render::report as render;
 use crate::run::{Report, RunError, Standing, StoredRun};
 use crate::store::{Lease, RunSummary};
@@ -60,7 +61,7 @@ pub async fn run(args: &Args, _cx: &Context) -> Result<Exit, CommandError> {
         true => {
             let mut document = render::json(&report);
             document["leases"] = json!(held);
-            format!("{document:#}\n")
+            format!("{:#}\n", Exact(&document))
         }
         false => render::status(&report, &held),
     };

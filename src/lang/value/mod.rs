@@ -9,6 +9,7 @@ mod number;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::json::exact_number;
 use crate::model::{Address, Arg, Residual};
 
 pub use number::Number;
@@ -311,9 +312,12 @@ impl Value {
             serde_json::Value::Array(items) => {
                 Value::list(items.iter().map(Value::from_json).collect())
             }
-            serde_json::Value::Object(map) => Value::object(
-                map.iter().map(|(k, v)| (Arc::from(k.as_str()), Value::from_json(v))).collect(),
-            ),
+            serde_json::Value::Object(map) => match exact_number(json) {
+                Some(text) => text.parse().map_or(Value::Null, Value::Number),
+                None => Value::object(
+                    map.iter().map(|(k, v)| (Arc::from(k.as_str()), Value::from_json(v))).collect(),
+                ),
+            },
         }
     }
 

@@ -8,6 +8,7 @@ mod text;
 use serde_json::json;
 
 use super::event::failure;
+use crate::model::json::Exact;
 use crate::run::{Approval, Proof, Report, Standing, StepOutcome, StepReport, Vouched};
 use crate::text::duration;
 
@@ -125,7 +126,7 @@ fn details(step: &StepReport) -> String {
         .iter()
         .map(|(name, value)| match value {
             serde_json::Value::String(text) => format!("{name} = {text}"),
-            other => format!("{name} = {other}"),
+            other => format!("{name} = {}", Exact(other)),
         })
         .collect();
     if let StepOutcome::Skipped(reason) = &step.outcome {

@@ -89,14 +89,10 @@ impl Run<'_> {
                 *text = redactor.without_secrets(text);
             }
         });
-        let record = Record {
-            run: self.job.run.clone(),
-            seq: self.state.seq + 1,
-            epoch: self.keeper.lease().epoch,
-            at: format!("{:.6}", self.deps.clock.now()),
-            event,
-            previous: self.state.last_hash.clone(),
-        };
+        let (seq, epoch) = (self.state.seq + 1, self.keeper.lease().epoch);
+        let at = format!("{:.6}", self.deps.clock.now());
+        let previous = self.state.last_hash.clone();
+        let record = Record::new(self.job.run.clone(), seq, epoch, at, event, previous);
         self.state.apply(&record)?;
         self.unwritten.push(record);
         Ok(())

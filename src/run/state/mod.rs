@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::head::{self, End, Vouched};
-use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus, record_hash};
+use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs};
 use crate::plan::Plan;
 use progress::Kind;
@@ -125,7 +125,7 @@ impl RunState {
         self.transition(record).map_err(|reason| self.broken(record, reason))?;
         self.seq = record.seq;
         self.epoch = record.epoch;
-        self.last_hash = record_hash(record);
+        self.last_hash = record.hash().to_owned();
         if record.at > self.latest {
             self.latest.clone_from(&record.at);
         }

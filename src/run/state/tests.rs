@@ -55,14 +55,12 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn next(state: &RunState, event: Event) -> Record {
-    Record {
-        run: state.run.clone(),
-        seq: state.seq + 1,
-        epoch: state.epoch.max(1),
-        at: "2026-01-01T00:00:00.000000Z".into(),
-        event,
-        previous: state.last_hash.clone(),
-    }
+    under(state, state.epoch.max(1), event)
+}
+
+fn under(state: &RunState, epoch: u64, event: Event) -> Record {
+    let at = "2026-01-01T00:00:00.000000Z".into();
+    Record::new(state.run.clone(), state.seq + 1, epoch, at, event, state.last_hash.clone())
 }
 
 /// Steps that may be skipped, and wait for nothing.
@@ -125,7 +123,11 @@ proptest! {
         // The last record has no successor that would betray it: the store's own hash does.
         let at = at.index(records.len() - 1);
         match how {
-            0 => records[at].at.push('0'),
+            0 => {
+                // What a store would read back.
+                let Record { run, seq, epoch, at: time, event, previous, .. } = records[at].clone();
+                records[at] = Record::new(run, seq, epoch, time + "0", event, previous);
+            }
             1 => drop(records.remove(at)),
             2 => records.insert(at, records[at].clone()),
             _ => records.swap(at, at + 1),
@@ -165,10 +167,9 @@ fn a_rollback_reopens_a_run_that_ended_and_nothing_is_begun_any_more() {
 fn a_writer_of_an_epoch_that_is_over_is_refused() {
     let mut state = empty();
     let created = Event::RunCreated { plan_digest: "d".into(), steps: 3 };
-    let record = Record { epoch: 5, ..next(&state, created) };
-    state.apply(&record).unwrap();
-    let late = Record { epoch: 4, ..next(&state, Event::RunPaused { reason: "r".into() }) };
+    state.apply(&under(&state, 5, created)).unwrap();
+    let paused = Event::RunPaused { reason: "r".into() };
+    let late = under(&state, 4, paused.clone());
     assert!(state.apply(&late).unwrap_err().reason.contains("epoch 4"));
-    let unannounced = Record { epoch: 6, ..next(&state, Event::RunPaused { reason: "r".into() }) };
-    assert!(state.apply(&unannounced).is_err());
+    assert!(state.apply(&under(&state, 6, paused)).is_err());
 }

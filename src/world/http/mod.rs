@@ -15,6 +15,7 @@ use super::env::Resolver;
 use super::error::chain;
 use super::failure::{permanent, transient};
 use crate::journal::Failure;
+use crate::model::json::{self, Exact};
 use crate::model::{Capture, Expectation, HttpRequest, JwtExpectation};
 use crate::text::secret::Redactor;
 
@@ -106,7 +107,7 @@ impl Prepared {
         let headers = answer.headers().clone();
         let body = read_body(answer).await.map_err(|e| self.not_answered(e))?;
         let latency = started.elapsed();
-        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let json = read_json(&body);
         // Before anything is said of the answer.
         self.register(&json, redactor);
         self.check_status(status, &body, redactor)?;
@@ -120,7 +121,7 @@ impl Prepared {
             let value = json.pointer(&capture.pointer).ok_or_else(|| {
                 self.wrong(format!("the answer has no `{}` to capture", capture.pointer))
             })?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value.as_str().map_or_else(|| Exact(value).to_string(), str::to_owned);
             captures.insert(capture.name.clone(), text);
         }
         Ok(Answer { status, latency })
@@ -133,7 +134,7 @@ impl Prepared {
         for value in captured.chain(token).filter_map(|pointer| answer.pointer(pointer)) {
             redactor.register_value(value);
             if !value.is_string() {
-                redactor.register(&value.to_string());
+                redactor.register(&Exact(value).to_string());
             }
         }
     }
@@ -205,11 +206,12 @@ impl Prepared {
         }
     }
 
-    fn check_json(&self, json: &Value) -> Result<(), Failure> {
+    fn check_json(&self, answer: &Value) -> Result<(), Failure> {
         for (pointer, expected) in &self.expect.json {
-            match json.pointer(pointer) {
-                Some(found) if same(found, expected) => {}
+            match answer.pointer(pointer) {
+                Some(found) if json::same(found, expected) => {}
                 Some(found) => {
+                    let (found, expected) = (Exact(found), Exact(expected));
                     return Err(self.wrong(format!("`{pointer}` is {found}, expected {expected}")));
                 }
                 None => return Err(self.wrong(format!("the answer has no `{pointer}`"))),
@@ -235,9 +237,10 @@ impl Prepared {
     }
 }
 
-/// Numbers are equal by value, whatever their spelling.
-fn same(found: &Value, expected: &Value) -> bool {
-    found == expected || (found.is_number() && found.as_f64() == expected.as_f64())
+/// An answer's JSON, with its numbers as they are; null where it is none.
+fn read_json(body: &[u8]) -> Value {
+    let exact = std::str::from_utf8(body).ok().and_then(|text| json::read(text).ok());
+    exact.or_else(|| serde_json::from_slice(body).ok()).unwrap_or(Value::Null)
 }
 
 /// Replaces each `{{name}}` by the captured value; unknown names stay, and the request then fails visibly.

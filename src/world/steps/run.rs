@@ -32,6 +32,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::journal::Failure;
+use crate::model::json;
 use crate::model::{Arg, Outputs, RunSpec};
 use crate::run::Observation;
 use crate::text::secret::{HIDDEN, Redactor};
@@ -69,7 +70,10 @@ pub async fn observe(site: &Site<'_>, spec: &RunSpec) -> Observation {
             {
                 outputs
             }
-            _ => outputs(&done.stdout),
+            _ => match outputs(&done.stdout) {
+                Ok(outputs) => outputs,
+                Err(failure) => return Observation::Unknown(failure.message),
+            },
         }),
         (Ended::Itself, Some(1)) => Observation::NotDone,
         (Ended::Itself, _) => Observation::Unknown(format!(
@@ -89,7 +93,7 @@ fn judged(site: &Site<'_>, spec: &RunSpec, left: Option<Left>) -> Observation {
         }
         _ if spec.idempotent => return Observation::NotDone,
         Some(Left { status, .. }) if is_success(spec, status) => format!(
-            "{address} ended well, and its outputs hold secrets that went with the orthid that ran it"
+            "{address} ended well, and its outputs hold secrets that went with the orthid that ran it, or can't be kept"
         ),
         Some(Left { status, .. }) => {
             format!("{address} ended by itself with {status}; look whether its effect is there")
@@ -106,7 +110,7 @@ pub async fn act(site: &Site<'_>, spec: &RunSpec) -> Result<Outputs, Failure> {
     let name = format!("command-{}", site.cx.attempt);
     let done = start(site, spec, &spec.command, &name).await?;
     finished(site, spec, &done, &name)?;
-    Ok(outputs(&done.stdout))
+    outputs(&done.stdout)
 }
 
 /// The undo has no `observe` of its own: while the effect can be seen, it has not happened.
@@ -135,14 +139,14 @@ pub async fn undo(site: &Site<'_>, spec: &RunSpec) -> Result<(), Failure> {
 /// How the newest attempt ended that nobody waited for, and what it printed.
 struct Left {
     status: ExitStatus,
-    /// None where they are not known any more.
+    /// None where they are not known any more, or can't be kept.
     outputs: Option<Outputs>,
 }
 
 fn left(site: &Site<'_>, stem: &str) -> Option<Left> {
     let name = process::newest(&site.folder, stem)?;
     let remains = process::remains(&site.folder, &name)?;
-    let outputs = Some(outputs(&remains.stdout)).filter(|outputs| {
+    let outputs = outputs(&remains.stdout).ok().filter(|outputs| {
         let hides = |value: &Value| value.to_string().contains(HIDDEN);
         !remains.is_redacted || !outputs.values().any(hides)
     });
@@ -163,7 +167,8 @@ fn successes(spec: &RunSpec) -> Vec<i32> {
 /// Registers what a command printed and its step calls secret; false where some of that is not
 /// there.
 pub fn learn(spec: &RunSpec, stdout: &str, redactor: &Redactor) -> bool {
-    let outputs = outputs(stdout);
+    let members = last_object(stdout).map(json::members).unwrap_or_default();
+    let outputs: BTreeMap<String, Value> = members.into_iter().collect();
     for value in spec.sensitive_outputs.iter().filter_map(|name| outputs.get(name)) {
         redactor.register_value(value);
     }
@@ -304,11 +309,46 @@ fn asked_at_a_terminal(stderr: &str) -> bool {
 }
 
 /// The last line that is a JSON object.
-fn outputs(stdout: &str) -> Outputs {
-    let objects = stdout.lines().rev().map(|line| serde_json::from_str::<Value>(line.trim()));
-    let last = objects.filter_map(Result::ok).find_map(|value| match value {
-        Value::Object(map) => Some(map),
-        _ => None,
-    });
-    last.unwrap_or_default().into_iter().collect()
+fn last_object(stdout: &str) -> Option<&str> {
+    let mut lines = stdout.lines().rev().map(str::trim);
+    lines.find(|line| line.starts_with('{') && json::is_json(line))
+}
+
+/// The members of the last line that is a JSON object.
+///
+/// # Errors
+/// Where it can't be kept as it is: the failure names the place in it.
+fn outputs(stdout: &str) -> Result<Outputs, Failure> {
+    match last_object(stdout).map(json::read) {
+        Some(Ok(Value::Object(map))) => Ok(map.into_iter().collect()),
+        Some(Ok(_)) | None => Ok(Outputs::new()),
+        Some(Err(error)) => {
+            let message =
+                format!("the command did its work, but its outputs can't be kept: {error}");
+            Err(permanent(message).help("change the last JSON object that it prints"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::json::Exact;
+
+    #[test]
+    fn the_last_object_is_taken_as_it_is() {
+        for (stdout, expected) in [
+            ("", Ok("{}")),
+            ("{\"a\": 1}\nnot {json}\n{ broken }\n", Ok(r#"{"a":1}"#)),
+            ("{\"a\": 1}\n  {\"b\": 1e400}  \n[1]\n", Ok(r#"{"b":1e400}"#)),
+            ("{\"a\": 1}\n{\"b\": {\"c\": 1, \"c\": 2}}\n", Err("`b.c` stands there twice")),
+        ] {
+            let shown = outputs(stdout)
+                .map(|outputs| Exact(&Value::Object(outputs.into_iter().collect())).to_string());
+            match expected {
+                Ok(expected) => assert_eq!(shown.unwrap(), expected, "{stdout}"),
+                Err(why) => assert!(shown.unwrap_err().message.ends_with(why), "{stdout}"),
+            }
+        }
+    }
 }

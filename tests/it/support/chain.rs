@@ -1,6 +1,6 @@
 //! A journal's records, one after the other, correctly chained.
 
-use orthid::journal::{Event, Record, RunId, record_hash};
+use orthid::journal::{Event, Record, RunId};
 use orthid::store::NewRun;
 
 /// The end of a journal that is being written.
@@ -19,16 +19,15 @@ impl Chain {
 
     /// The next record, saying this.
     pub fn next(&mut self, says: &str) -> Record {
+        self.next_event(Event::RunPaused { reason: says.to_owned() })
+    }
+
+    pub fn next_event(&mut self, event: Event) -> Record {
         self.seq += 1;
-        let record = Record {
-            run: self.run.clone(),
-            seq: self.seq,
-            epoch: self.epoch,
-            at: "2026-11-23T08:00:00.000000Z".to_owned(),
-            event: Event::RunPaused { reason: says.to_owned() },
-            previous: self.previous.clone(),
-        };
-        self.previous = record_hash(&record);
+        let at = "2026-11-23T08:00:00.000000Z".to_owned();
+        let (run, previous) = (self.run.clone(), self.previous.clone());
+        let record = Record::new(run, self.seq, self.epoch, at, event, previous);
+        self.previous = record.hash().to_owned();
         record
     }
 
