@@ -145,7 +145,7 @@ pub(super) fn read_record(
     if hash_of(body.as_bytes()) != hash {
         return Err(broken(format!("record {seq} was changed after it was written")));
     }
-    let record = Record::read(body)
+    let record = Record::read(&body)
         .map_err(|error| broken(format!("record {seq} can't be read: {error}")))?;
     if stored(record.seq) != seq || record.run != *run {
         return Err(broken(format!("record {seq} is not the one that was written there")));

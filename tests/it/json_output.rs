@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::corpus;
 use crate::support::desk::{Desk, Ended, SLOW, signal};
+use crate::support::gated::Waiting;
 use crate::support::json_documents::{Documents, SCHEMAS};
 use crate::support::program;
-use crate::support::gated::Waiting;
 
 /// Every command that has `--json`, and the schema of what it prints.
 const COMMANDS: [(&str, &str); 12] = [

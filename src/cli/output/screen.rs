@@ -11,14 +11,16 @@ use tokio::sync::oneshot;
 
 use super::live::{Live, Mode};
 use super::terminal;
+use crate::journal::Record;
 use crate::model::Address;
-use crate::run::Notice;
+use crate::run::{Notice, Progress};
 
 /// Lines of progress that may wait to be shown. More than that are dropped: nobody reads.
 const MOST_WAITING: usize = 64;
 
 enum Shown {
-    Notice(Notice),
+    Record(Box<Record>),
+    Progress(Progress),
     Note(String),
 }
 
@@ -48,8 +50,8 @@ impl Screen {
             let mut live = Live::new(mode, expected);
             for next in inbox {
                 match next {
-                    Shown::Notice(Notice::Record(record)) => live.record(&record),
-                    Shown::Notice(Notice::Progress(progress)) => live.progress(&progress),
+                    Shown::Record(record) => live.record(&record),
+                    Shown::Progress(progress) => live.progress(&progress),
                     Shown::Note(text) => live.note(&text),
                 }
                 count.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -65,7 +67,10 @@ impl Screen {
     pub fn show(&self, notice: Notice) {
         let is_progress = matches!(notice, Notice::Progress(_));
         if !is_progress || self.counts.waiting.load(Ordering::Relaxed) < MOST_WAITING {
-            self.send(Shown::Notice(notice));
+            self.send(match notice {
+                Notice::Record(record) => Shown::Record(Box::new(record)),
+                Notice::Progress(progress) => Shown::Progress(progress),
+            });
         }
     }
 

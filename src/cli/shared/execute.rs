@@ -273,6 +273,6 @@ fn finish(outcome: Outcome, job: &Job, wanted: RunStatus) -> Result<Exit, Comman
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     text::duration::parse(text).map(Duration::from_millis)
 }
