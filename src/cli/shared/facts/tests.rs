@@ -138,6 +138,7 @@ fn changes() -> Vec<(String, String, String)> {
         ("redact", "redact", "reveal = [\"values.auth.issuerKey\"]\n"),
         ("approve", "approve", "keys = [\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"]\n"),
         ("approve", "approve", "deadline = \"1h\"\n"),
+        ("approve", "approve", "threshold = 2\n"),
         ("backup", "backup", "to = \"elsewhere\"\n"),
         ("verify", "verify", "checks = [\"select true\"]\n"),
         ("migrate", "migrate", "via = \"exec\"\n"),
