@@ -25,7 +25,7 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::json;
 
-use crate::journal::Failure;
+use crate::journal::{Failure, FailureClass};
 use crate::model::{Outputs, RollSpec, VersionOf};
 use crate::run::Observation;
 use crate::world::failure::{permanent, unknown};
@@ -307,7 +307,7 @@ pub async fn observe_undo(site: &Site<'_>) -> Observation {
         let newest = desk.releases.get(number).await?.info;
         let is_rollback = newest.description == format!("Rollback to {from}");
         Ok::<_, Failure>(match (newest.status.as_str(), is_rollback, is_ours) {
-            ("deployed", true, _) => Observation::Done(Outputs::new()),
+            ("deployed", true, _) => serves_again(site, &desk).await?,
             ("deployed", false, false) => Observation::Unknown(format!(
                 "revision {number} is deployed and is not this run's: somebody changed the release since"
             )),
@@ -315,6 +315,19 @@ pub async fn observe_undo(site: &Site<'_>) -> Observation {
         })
     };
     found.await.unwrap_or_else(|failure| Observation::Unknown(failure.message))
+}
+
+/// A rollback that Helm has ended is done when its pods serve, as in [`undo`].
+async fn serves_again(site: &Site<'_>, desk: &Desk) -> Result<Observation, Failure> {
+    let done = Observation::Done(Outputs::new());
+    if restore_follows(site) || site.cx.hands_off {
+        return Ok(done);
+    }
+    match settle(site, &desk.cluster).await {
+        Ok(()) => Ok(done),
+        Err(failure) if failure.class == FailureClass::Permanent => Ok(Observation::NotDone),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The revision that was live before this step; none where the step made no revision.
