@@ -14,6 +14,7 @@ mod http;
 mod kubernetes;
 mod migrations;
 mod postgres;
+mod printed;
 mod process;
 mod real;
 mod site;

@@ -180,7 +180,7 @@ impl<'a> Site<'a> {
     fn knows_printed(&self, name: &str) -> bool {
         let StepSpec::Run(spec) = &self.cx.step.spec else { return true };
         let printed = process::remains(&self.folder, name).map(|it| it.stdout);
-        super::steps::run::learn(spec, &printed.unwrap_or_default(), self.redactor)
+        super::printed::learn(spec, &printed.unwrap_or_default(), self.redactor)
     }
 
     /// Names the evidence files of a child, where they exist.

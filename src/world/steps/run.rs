@@ -32,11 +32,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::journal::Failure;
-use crate::model::json;
 use crate::model::{Arg, Outputs, RunSpec};
 use crate::run::Observation;
-use crate::text::secret::{HIDDEN, Redactor};
+use crate::text::secret::HIDDEN;
 use crate::world::failure::{permanent, transient, unknown};
+use crate::world::printed::{self, outputs};
 use crate::world::process::{self, Ended, Finished, Job, Rest, Voice, named};
 use crate::world::site::Site;
 
@@ -164,17 +164,6 @@ fn successes(spec: &RunSpec) -> Vec<i32> {
     }
 }
 
-/// Registers what a command printed and its step calls secret; false where some of that is not
-/// there.
-pub fn learn(spec: &RunSpec, stdout: &str, redactor: &Redactor) -> bool {
-    let members = last_object(stdout).map(json::members).unwrap_or_default();
-    let outputs: BTreeMap<String, Value> = members.into_iter().collect();
-    for value in spec.sensitive_outputs.iter().filter_map(|name| outputs.get(name)) {
-        redactor.register_value(value);
-    }
-    spec.sensitive_outputs.iter().all(|name| outputs.contains_key(name))
-}
-
 async fn start(
     site: &Site<'_>,
     spec: &RunSpec,
@@ -218,7 +207,7 @@ fn prepared(site: &Site<'_>, spec: &RunSpec, command: &[Arg], name: &str) -> Res
     let (learned, redactor) = (spec.clone(), site.redactor.clone());
     // What the step calls secret is one from now on, in its own output too.
     let hear = move |stdout: &str| {
-        learn(&learned, stdout, &redactor);
+        printed::learn(&learned, stdout, &redactor);
     };
     Ok(Job {
         args: args.iter().map(OsString::from).collect(),
@@ -306,49 +295,4 @@ fn asked_at_a_terminal(stderr: &str) -> bool {
         "Inappropriate ioctl for device",
     ];
     WORDS.iter().any(|words| stderr.contains(words))
-}
-
-/// The last line that is a JSON object.
-fn last_object(stdout: &str) -> Option<&str> {
-    let mut lines = stdout.lines().rev().map(str::trim);
-    lines.find(|line| line.starts_with('{') && json::is_json(line))
-}
-
-/// The members of the last line that is a JSON object.
-///
-/// # Errors
-/// Where it can't be kept as it is: the failure names the place in it.
-fn outputs(stdout: &str) -> Result<Outputs, Failure> {
-    match last_object(stdout).map(json::read) {
-        Some(Ok(Value::Object(map))) => Ok(map.into_iter().collect()),
-        Some(Ok(_)) | None => Ok(Outputs::new()),
-        Some(Err(error)) => {
-            let message =
-                format!("the command did its work, but its outputs can't be kept: {error}");
-            Err(permanent(message).help("change the last JSON object that it prints"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::json::Exact;
-
-    #[test]
-    fn the_last_object_is_taken_as_it_is() {
-        for (stdout, expected) in [
-            ("", Ok("{}")),
-            ("{\"a\": 1}\nnot {json}\n{ broken }\n", Ok(r#"{"a":1}"#)),
-            ("{\"a\": 1}\n  {\"b\": 1e400}  \n[1]\n", Ok(r#"{"b":1e400}"#)),
-            ("{\"a\": 1}\n{\"b\": {\"c\": 1, \"c\": 2}}\n", Err("`b.c` stands there twice")),
-        ] {
-            let shown = outputs(stdout)
-                .map(|outputs| Exact(&Value::Object(outputs.into_iter().collect())).to_string());
-            match expected {
-                Ok(expected) => assert_eq!(shown.unwrap(), expected, "{stdout}"),
-                Err(why) => assert!(shown.unwrap_err().message.ends_with(why), "{stdout}"),
-            }
-        }
-    }
 }
