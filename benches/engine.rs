@@ -1,17 +1,15 @@
 //! The executor in this process, over steps without effect: what a step costs when nothing but orthid works.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use orthid::journal::{Failure, RunId, RunStatus, SystemClock};
+use orthid::journal::{Failure, RunId, RunStatus};
 use orthid::model::{Address, OnFailure, Outputs, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
 use orthid::run::{
-    Control, Deps, Job, LeaseTimes, Observation, Options, Outcome, StepContext, World, start,
+    Deps, Job, Observation, Options, Outcome, StepContext, SystemClock, World, start,
 };
 use orthid::store::{Call, Holder, Intercept, Intercepted, Store, StoreError};
 use orthid::text::secret::Redactor;
@@ -96,19 +94,8 @@ pub async fn measure(url: &str, rows: usize, length: usize) -> Measured {
         plan_digest: name.clone(),
         subject: name,
     };
-    let options = Options {
-        parallelism: rows,
-        lease: LeaseTimes::default(),
-        holder: Holder { who: "bench".to_owned(), pid: std::process::id() },
-        evidence: PathBuf::new(),
-        base: PathBuf::new(),
-        timeout: None,
-        control: Control::default(),
-        notices: None,
-        approvals: BTreeMap::new(),
-        answers: BTreeMap::new(),
-        sign_key: None,
-    };
+    let holder = Holder { who: "bench".to_owned(), pid: std::process::id() };
+    let options = Options { parallelism: rows, ..Options::new(holder) };
     let started = Instant::now();
     // A task of the runtime, as the program runs it.
     let run = tokio::spawn(async move { start(&deps, options, &job, vec![0]).await });

@@ -10,7 +10,7 @@ mod hash;
 mod record;
 mod run_id;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::Clock;
 pub use event::{Event, Intent, RunStatus};
 pub use failure::{Failure, FailureClass};
 pub use hash::{canonical_bytes, hash_of};

@@ -6,6 +6,7 @@
 
 pub mod approval;
 mod attempt;
+mod clock;
 mod contract;
 pub mod envelope;
 mod executor;
@@ -20,6 +21,7 @@ mod state;
 mod stored;
 
 pub use approval::GivenApproval;
+pub use clock::SystemClock;
 pub use contract::{Observation, Progress, Remarks, StepContext, World};
 pub use executor::{
     Conditions, Control, Deps, Job, Notice, Options, Outcome, RunError, resume, roll_back, start,

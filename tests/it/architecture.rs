@@ -53,7 +53,8 @@ const CIRCLES: &[&[&str]] = &[
 ];
 
 /// The modules that compute and nothing else, and what they must not mention.
-const PURE: &[&str] = &["text", "lang", "model", "path", "graph", "plan", "render"];
+const PURE: &[&str] =
+    &["text", "model", "journal", "lang", "facts", "graph", "path", "plan", "render"];
 const EFFECTS: &str = r"\b(tokio|sqlx|rusqlite|kube|reqwest|indicatif)::|std::(fs|env|process|net)\b|SystemTime|Instant::now";
 
 fn sources(module: &str) -> Vec<PathBuf> {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -259,11 +258,7 @@ fn without_keys_an_approval_is_given_by_name() {
 fn with_keys_an_approval_is_signed() {
     let desk = Desk::new("");
     for name in ["ada.pem", "eve.pem"] {
-        let made = Command::new("openssl")
-            .args(["genpkey", "-algorithm", "ed25519", "-out"])
-            .arg(desk.path(name))
-            .status();
-        assert!(made.unwrap().success());
+        desk.make_key(name);
     }
     let public = desk.run(&["approve", "-key", "ada.pem", "-public-key"]).code(0).stdout;
     fs::write(desk.path("plan.hcl"), gated(&format!("[\"{}\"]", public.trim()))).unwrap();

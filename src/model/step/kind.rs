@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::approve::ApproveSpec;
 use super::rights;
 use super::traits::OutputType::{Number, Text, Texts};
 use super::traits::{Effect, Look, Phase, Place, Traits, WayBack};
@@ -211,18 +212,7 @@ impl StepSpec {
                 every_ms: 100,
                 budget: ProbeBudget::default(),
             })),
-            StepKind::Run => StepSpec::Run(RunSpec {
-                command: Vec::new(),
-                workdir: None,
-                env: BTreeMap::new(),
-                exit_codes: vec![0],
-                observe: None,
-                undo: None,
-                idempotent: false,
-                pass_env: Vec::new(),
-                detached: false,
-                sensitive_outputs: Vec::new(),
-            }),
+            StepKind::Run => StepSpec::Run(RunSpec::new(Vec::new())),
             StepKind::Checkpoint => StepSpec::Checkpoint,
         }
     }
@@ -357,27 +347,6 @@ pub struct ProbeBudget {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ApproveSpec {
-    /// Public keys that may approve, as [`super::super::PublicKey`] reads them; anyone at the terminal when empty.
-    pub keys: Vec<String>,
-    /// How many of them must; none for one. Left out of a saved plan then, as before there was a choice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<u32>,
-    pub deadline_ms: Option<u64>,
-}
-
-impl ApproveSpec {
-    /// How many keys must sign, or voices say yes.
-    pub fn needed(&self) -> usize {
-        match self.keys.is_empty() {
-            true => 1,
-            false => self.threshold.unwrap_or(1).max(1) as usize,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RunSpec {
     pub command: Vec<Arg>,
     pub workdir: Option<String>,
@@ -396,6 +365,13 @@ pub struct RunSpec {
     /// Outputs that are secret whatever they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive_outputs: Vec<String>,
+}
+
+impl RunSpec {
+    /// A command that must exit with 0, and nothing else that a plan may say of it.
+    pub fn new(command: Vec<Arg>) -> RunSpec {
+        RunSpec { command, exit_codes: vec![0], ..RunSpec::default() }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! `kind` has every kind with its arguments and its row of traits, `undo` what undoing means, `rights` what the cluster
 //! must grant.
 
+mod approve;
 mod kind;
 pub mod rights;
 mod traits;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Residual};
+pub use approve::ApproveSpec;
 pub use kind::{
-    ApproveSpec, BackupSpec, MigrateSpec, MigrateVia, Named, ProbeBudget, ProbeSpec, RollSpec,
-    RunSpec, SmokeSpec, StepKind, StepSpec, VerifySpec,
+    BackupSpec, MigrateSpec, MigrateVia, Named, ProbeBudget, ProbeSpec, RollSpec, RunSpec,
+    SmokeSpec, StepKind, StepSpec, VerifySpec,
 };
 pub use traits::{Effect, Look, Output, OutputType, Phase, Place, Traits, WayBack};
 pub use undo::{Undo, undo_of};

@@ -98,6 +98,25 @@ pub struct Options {
     pub sign_key: Option<Arc<SigningKey>>,
 }
 
+impl Options {
+    /// A run that nobody hears and that keeps nothing, as its plan says and no more.
+    pub fn new(holder: Holder) -> Options {
+        Options {
+            parallelism: 10,
+            lease: LeaseTimes::default(),
+            holder,
+            evidence: PathBuf::new(),
+            base: PathBuf::new(),
+            timeout: None,
+            control: Control::default(),
+            notices: None,
+            approvals: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            sign_key: None,
+        }
+    }
+}
+
 /// What a run tells while it goes on.
 #[derive(Clone, Debug)]
 pub enum Notice {

@@ -2,12 +2,13 @@
 
 mod approvals;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::journal::{Event, Failure, FailureClass, Intent, SystemClock};
+use crate::journal::{Event, Failure, FailureClass, Intent};
 use crate::model::{Arg, OnFailure, Retry, Rollback, RunSpec, Step, StepKind, StepSpec};
+use crate::run::clock::SystemClock;
 use crate::run::{Observation, StepContext};
 use crate::store::SqliteStore;
 use crate::text::secret::Redactor;
@@ -70,18 +71,7 @@ impl World for Scripted {
 }
 
 fn step(name: &str, after: &[&str]) -> Step {
-    let spec = RunSpec {
-        command: Vec::new(),
-        workdir: None,
-        env: BTreeMap::new(),
-        exit_codes: vec![0],
-        observe: None,
-        undo: None,
-        idempotent: true,
-        pass_env: Vec::new(),
-        detached: false,
-        sensitive_outputs: Vec::new(),
-    };
+    let spec = RunSpec { idempotent: true, ..RunSpec::new(Vec::new()) };
     Step {
         depends_on: after.iter().map(|name| Address::new(StepKind::Run, *name)).collect(),
         retry: Retry { attempts: 3, delay_ms: 1, max_delay_ms: 2 },
@@ -119,19 +109,7 @@ impl Stage {
     }
 
     fn options(&self) -> Options {
-        Options {
-            parallelism: 10,
-            lease: LeaseTimes::default(),
-            holder: Holder { who: "test".into(), pid: 1 },
-            evidence: PathBuf::new(),
-            base: PathBuf::new(),
-            timeout: None,
-            control: Control::default(),
-            notices: None,
-            approvals: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            sign_key: None,
-        }
+        Options::new(Holder { who: "test".into(), pid: 1 })
     }
 
     async fn start(&self) -> Outcome {

@@ -2,22 +2,21 @@
 //!
 //! Must not: decide what happens next (`schedule` does) or know how an effect is made.
 
+mod approvals;
 mod progress;
 mod terms;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::head::{self, End, Vouched};
+use super::head::{End, Vouched};
 use crate::journal::{Event, FailureClass, Intent, Record, RunId, RunStatus};
 use crate::model::{Address, Outputs};
 use crate::plan::Plan;
 use progress::Kind;
 pub use progress::{StepProgress, StepState};
 pub use terms::Approved;
-use terms::{Given, Terms};
+use terms::Terms;
 
 /// A record that does not continue its journal: the journal was damaged, or its writer was wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -229,53 +228,10 @@ impl RunState {
         }
     }
 
-    fn approval_given(&mut self, record: &Record, step: &Address, by: &str, statement: &str) {
-        // A time before that of an earlier record would make an approval last that has expired.
-        let now = self.latest.as_str().max(record.at.as_str()).parse().unwrap_or(Timestamp::MAX);
-        match self.terms.approvals_in(step, Given { seq: record.seq, by, statement, now }) {
-            Ok(approved) => self.approvals.entry(step.clone()).or_default().extend(approved),
-            Err(why) => {
-                self.refused.insert(record.seq, why.to_string());
-            }
-        }
-    }
-
-    /// Whether this approval would add to those of a gate.
-    pub(super) fn would_count(
-        &self,
-        step: &Address,
-        by: &str,
-        statement: &str,
-        now: Timestamp,
-    ) -> bool {
-        let given = Given { seq: self.seq + 1, by, statement, now };
-        let there = self.approvals.get(step).map(Vec::as_slice).unwrap_or_default();
-        let is_new = |it: &Approved| !there.iter().any(|other| other.key == it.key);
-        self.terms.approvals_in(step, given).is_ok_and(|approved| approved.iter().any(is_new))
-    }
-
-    /// Who opened a gate, in one text; none where it is shut at this time.
-    pub fn opened_by(&self, step: &Address, now: Timestamp) -> Option<String> {
-        self.terms.opened_by(step, &self.approvals, Some(now))
-    }
-
     /// Where the journal ends.
     pub(super) fn end(&self) -> End<'_> {
         let RunState { run, plan_digest, seq, last_hash, .. } = self;
         End { run, plan: plan_digest, last: *seq, hash: last_hash }
-    }
-
-    fn signed(&mut self, seq: u64, statement: &str) -> Result<(), String> {
-        if self.seq == 0 {
-            return Err("the run was not created yet".to_owned());
-        }
-        match head::verify(statement, self.end()) {
-            Ok(vouched) => self.vouched.push(vouched),
-            Err(why) => {
-                self.refused.insert(seq, why.to_string());
-            }
-        }
-        Ok(())
     }
 
     fn created(&mut self, plan_digest: &str, steps: u64) -> Result<(), String> {

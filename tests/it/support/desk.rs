@@ -48,6 +48,15 @@ impl Desk {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Makes an ed25519 key as people make theirs.
+    pub fn make_key(&self, name: &str) {
+        let made = Command::new("openssl")
+            .args(["genpkey", "-algorithm", "ed25519", "-out"])
+            .arg(self.path(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+
     /// What the steps wrote, a line each.
     pub fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("lines")).unwrap_or_default();

@@ -1,7 +1,6 @@
 //! A run that waits at a gate with a key, and hands that write to its state store without asking orthid.
 
 use std::fs;
-use std::process::Command;
 
 use orthid::model::Address;
 use orthid::run::approval;
@@ -51,11 +50,7 @@ impl Waiting {
     fn after(apply: &[&str]) -> Self {
         let desk = Desk::new("");
         for name in ["ada.pem", "eve.pem"] {
-            let made = Command::new("openssl")
-                .args(["genpkey", "-algorithm", "ed25519", "-out"])
-                .arg(desk.path(name))
-                .status();
-            assert!(made.unwrap().success());
+            desk.make_key(name);
         }
         let key = desk.run(&["approve", "-key", "ada.pem", "-public-key"]).code(0).stdout;
         let waiting = Self { desk, key: key.trim().to_owned() };

@@ -64,16 +64,10 @@ fn spec(address: &Address, after: &[Address]) -> StepSpec {
 pub fn command(how: Command) -> StepSpec {
     let observe = vec![Arg::Known("is-it-there".into())];
     StepSpec::Run(RunSpec {
-        command: vec![Arg::Known("make-it-so".into())],
-        workdir: None,
-        env: Default::default(),
-        exit_codes: vec![0],
         observe: (how == Command::Observable).then_some(observe),
         undo: Some(vec![Arg::Known("take-it-back".into())]),
         idempotent: how == Command::Idempotent,
-        pass_env: Vec::new(),
-        detached: false,
-        sensitive_outputs: Vec::new(),
+        ..RunSpec::new(vec![Arg::Known("make-it-so".into())])
     })
 }
 

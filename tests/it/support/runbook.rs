@@ -1,15 +1,14 @@
 //! A runbook whose steps each append one line to a file: effects that can be counted, by whoever did them.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orthid::journal::{Failure, RunId, SystemClock};
+use orthid::journal::{Failure, RunId};
 use orthid::model::{Address, OnFailure, Outputs, RunSpec, Step, StepKind, StepSpec};
 use orthid::plan::Plan;
-use orthid::run::{Control, Deps, Job, LeaseTimes, Observation, Options, StepContext, World};
+use orthid::run::{Deps, Job, LeaseTimes, Observation, Options, StepContext, SystemClock, World};
 use orthid::store::{Holder, Store};
 use orthid::text::secret::Redactor;
 
@@ -58,18 +57,7 @@ pub fn lines(file: &Path) -> Vec<(String, String)> {
 /// Steps in one row, each after the one before.
 pub fn job(steps: usize) -> Job {
     let address = |n: usize| Address::new(StepKind::Run, format!("s{n}"));
-    let spec = RunSpec {
-        command: Vec::new(),
-        workdir: None,
-        env: BTreeMap::new(),
-        exit_codes: vec![0],
-        observe: None,
-        undo: None,
-        idempotent: true,
-        pass_env: Vec::new(),
-        detached: false,
-        sensitive_outputs: Vec::new(),
-    };
+    let spec = RunSpec { idempotent: true, ..RunSpec::new(Vec::new()) };
     let step = |n: usize| Step {
         depends_on: n.checked_sub(1).map(address).into_iter().collect(),
         on_failure: OnFailure::Stop,
@@ -96,17 +84,6 @@ pub fn deps(store: Arc<dyn Store>, file: &Path, who: &str, takes: Duration) -> D
 }
 
 pub fn options(who: &str, lease: LeaseTimes) -> Options {
-    Options {
-        parallelism: 10,
-        lease,
-        holder: Holder { who: who.to_owned(), pid: std::process::id() },
-        evidence: PathBuf::new(),
-        base: PathBuf::new(),
-        timeout: None,
-        control: Control::default(),
-        notices: None,
-        approvals: BTreeMap::new(),
-        answers: BTreeMap::new(),
-        sign_key: None,
-    }
+    let holder = Holder { who: who.to_owned(), pid: std::process::id() };
+    Options { lease, ..Options::new(holder) }
 }
